@@ -1,0 +1,271 @@
+import { formatDuration, formatSize } from '../../config/units.ts';
+import type { Decision } from '../../core/decide.ts';
+import type { FingerprintBody, KeySource, RoutePolicy, StatusAction } from '../../core/policy.ts';
+import { unreachable } from '../../core/unreachable.ts';
+import { type ProblemCode, problemType } from '../../problems/registry.ts';
+import type { Case, CaseName, Explanation, FieldPresence, Identity } from './explanation.ts';
+
+/** An explanation for people, and the same as data. The key is shortened: a key is a secret of its caller. */
+
+export type Section = { readonly title: string; readonly rows: readonly (readonly [string, string])[] };
+
+export function sectionsOf(explanation: Explanation): readonly Section[] {
+  switch (explanation.kind) {
+    case 'refused':
+      return [
+        {
+          title: 'request',
+          rows: [
+            ['route', explanation.route ?? '(none: refused before a route was chosen)'],
+            ...(explanation.requestClass === null ? [] : [['class', explanation.requestClass] as const]),
+            ['answer', problemText(explanation.code)],
+            ['because', explanation.detail],
+          ],
+        },
+      ];
+    case 'bypassed':
+      return [
+        {
+          title: 'request',
+          rows: [
+            ['route', explanation.policy.name],
+            ['class', explanation.requestClass],
+            ['answer', "the backend's: passed on without a record, each time anew"],
+            ['because', whyBypassed(explanation.why)],
+          ],
+        },
+      ];
+    case 'keyed':
+      return [
+        {
+          title: 'request',
+          rows: [
+            ['route', explanation.policy.name],
+            ['class', explanation.requestClass],
+            ...identityRows(explanation.policy, explanation.identity),
+          ],
+        },
+        {
+          title: 'what would happen',
+          rows: [
+            ...modeRows(explanation.policy),
+            ...explanation.cases.map((one) => caseRow(one, explanation.policy)),
+            storeDownRow(explanation.policy),
+          ],
+        },
+        { title: 'what the answer of the backend does to the key', rows: statusRows(explanation.policy) },
+        { title: 'limits', rows: limitRows(explanation.policy) },
+      ];
+    default:
+      return unreachable(explanation);
+  }
+}
+
+export function explanationText(headline: string, sections: readonly Section[]): string {
+  const width = Math.max(...sections.flatMap((section) => section.rows.map(([name]) => name.length)));
+  const blocks = sections.map(
+    ({ title, rows }) =>
+      `${title}\n${rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}\n`).join('')}`,
+  );
+  return `${headline}\n\n${blocks.join('\n')}`;
+}
+
+export function explanationJson(
+  request: { readonly method: string; readonly target: string },
+  explanation: Explanation,
+): string {
+  const sections = sectionsOf(explanation).map(
+    ({ title, rows }) => [title, Object.fromEntries(rows)] as const,
+  );
+  const code =
+    explanation.kind === 'refused'
+      ? { code: explanation.code, status: problemType(explanation.code).status }
+      : {};
+  const cases =
+    explanation.kind === 'keyed'
+      ? { cases: Object.fromEntries(explanation.cases.map(({ when, decision }) => [when, decision.kind])) }
+      : {};
+  return `${JSON.stringify({ ...request, result: explanation.kind, ...code, ...cases, ...Object.fromEntries(sections) }, null, 2)}\n`;
+}
+
+/** The ends of a key: enough to recognise, too little to use. */
+export function shortened(key: string): string {
+  if (key.length < 12) return `${key.slice(0, 1)}…`;
+  return `${key.slice(0, 4)}…${key.slice(-4)}`;
+}
+
+function problemText(code: ProblemCode): string {
+  const type = problemType(code);
+  return `${type.status} ${code}: ${type.title}`;
+}
+
+function whyBypassed(why: 'safe' | 'idempotent' | 'no-key'): string {
+  switch (why) {
+    case 'safe':
+      return 'the method is safe; there is nothing to protect (RFC 9110 section 9.2.1)';
+    case 'idempotent':
+      return 'the method is idempotent; keys on it count only with keyIdempotentMethods: true';
+    case 'no-key':
+      return 'it carries no key, and the route does not require one (key.required)';
+    default:
+      return unreachable(why);
+  }
+}
+
+function identityRows(policy: RoutePolicy, identity: Identity): readonly (readonly [string, string])[] {
+  const { scope, fingerprint } = identity;
+  const target = [
+    ...(policy.fingerprint.method === 'include' ? ['method'] : []),
+    ...(policy.fingerprint.path === 'include' ? ['path'] : []),
+  ];
+  const query = policy.fingerprint.query === 'exclude' ? [] : [`query (${policy.fingerprint.query})`];
+  const parts = [
+    ...target,
+    ...query,
+    `body (${bodyText(policy.fingerprint.body)}, ${fingerprint.bodyBytes} bytes)`,
+    ...fingerprint.fields.map(fieldText),
+  ];
+  return [
+    [
+      'key',
+      `${shortened(identity.key)} (${identity.key.length} characters), from ${sourceText(identity.source)}`,
+    ],
+    ['keyspace', policy.keyspace],
+    [
+      'scope',
+      `${scope.principal === 'anonymous' ? 'anonymous, shared by all callers without credentials' : scope.fields.map(fieldText).join(', ')}; digest ${scope.digest}`,
+    ],
+    [
+      'fingerprint',
+      `${parts.join(', ')}; digest ${fingerprint.digest.slice(0, 12)}, policy ${fingerprint.policyId}`,
+    ],
+  ];
+}
+
+function fieldText({ name, state }: FieldPresence): string {
+  return state === 'present' ? name : `${name} (absent)`;
+}
+
+function sourceText(source: KeySource): string {
+  switch (source.kind) {
+    case 'header':
+      return `the header field ${source.name}`;
+    case 'query':
+      return `the query parameter ${source.name}`;
+    case 'json':
+      return `the JSON body at ${source.pointer}`;
+    default:
+      return unreachable(source);
+  }
+}
+
+function bodyText(body: FingerprintBody): string {
+  switch (body.kind) {
+    case 'bytes':
+    case 'canonical-json':
+      return body.kind;
+    case 'json-select':
+      return `of JSON only ${body.pointers.join(', ')}`;
+    case 'json-exclude':
+      return `JSON without ${body.pointers.join(', ')}`;
+    case 'none':
+      return 'not compared';
+    default:
+      return unreachable(body);
+  }
+}
+
+function modeRows(policy: RoutePolicy): readonly (readonly [string, string])[] {
+  if (policy.mode === 'enforce') return [];
+  return [['mode', 'observe: every request is passed on as it is; what follows is only counted']];
+}
+
+const CASE_TEXT: Readonly<Record<CaseName, string>> = {
+  first: 'first request',
+  repeat: 'repeat',
+  concurrent: 'repeat while in flight',
+  'other-content': 'same key, other content',
+  'outcome-lost': 'repeat, outcome unknown',
+  'changed-policy': 'repeat after a change of fingerprint',
+};
+
+function caseRow({ when, decision }: Case, policy: RoutePolicy): readonly [string, string] {
+  return [CASE_TEXT[when], decisionText(decision, policy)];
+}
+
+function decisionText(decision: Decision, policy: RoutePolicy): string {
+  switch (decision.kind) {
+    case 'execute':
+      return `executed: goes to the backend once, under a lease of ${formatDuration(policy.leaseMs)} that is renewed`;
+    case 'replay':
+      return `the first answer again, byte for byte, for ${formatDuration(policy.retainMs)} (Idempotency-Status: replayed)`;
+    case 'join':
+      return `waits up to ${formatDuration(decision.waitMs)} for the first answer (at most ${decision.waitersMax} wait), else ${problemText('in-flight')}`;
+    case 'reopen':
+      return `executed again, once the outcome has been unknown for ${formatDuration(policy.quietMs)} (onUnknown: retry); before that ${problemText('outcome-unknown')}`;
+    case 'in-flight':
+      return problemText('in-flight');
+    case 'mismatch':
+      return problemText('key-reused');
+    case 'policy-changed':
+      return problemText('policy-changed');
+    case 'outcome-unknown':
+      return `${problemText('outcome-unknown')}; never executed again by itself`;
+    case 'response-not-stored':
+      return problemText('response-not-stored');
+    default:
+      return unreachable(decision);
+  }
+}
+
+function storeDownRow(policy: RoutePolicy): readonly [string, string] {
+  const { onStoreDown } = policy;
+  switch (onStoreDown) {
+    case 'refuse':
+      return ['store unavailable', problemText('store-unavailable')];
+    case 'forward':
+      return ['store unavailable', 'passed on without protection (Idempotency-Status: unstored)'];
+    default:
+      return unreachable(onStoreDown);
+  }
+}
+
+function statusRows(policy: RoutePolicy): readonly (readonly [string, string])[] {
+  const rows: readonly (readonly [StatusAction, string])[] = [
+    ['complete', 'kept and replayed'],
+    ['release', 'not executed, may be tried again'],
+    ['park', 'outcome unknown'],
+  ];
+  return rows.map(([action, text]) => [text, statusRanges(policy, action)]);
+}
+
+/** `200-400, 402`, over the codes that a response can have. */
+function statusRanges(policy: RoutePolicy, action: StatusAction): string {
+  const ranges: string[] = [];
+  let from = -1;
+  for (let status = 200; status <= 600; status++) {
+    const fits = status < 600 && policy.status.actions[status] === action;
+    if (fits && from === -1) from = status;
+    if (fits || from === -1) continue;
+    ranges.push(from === status - 1 ? String(from) : `${from}-${status - 1}`);
+    from = -1;
+  }
+  return ranges.length === 0 ? '(no status)' : ranges.join(', ');
+}
+
+function limitRows(policy: RoutePolicy): readonly (readonly [string, string])[] {
+  const { timeouts } = policy;
+  const orNone = (ms: number): string => (ms === 0 ? 'none' : formatDuration(ms));
+  return [
+    ['request body', `${formatSize(policy.requestBytesMax)}; above it ${problemText('request-too-large')}`],
+    [
+      'response kept',
+      `${formatSize(policy.responseBytesMax)}; above it passed on, not kept, and repeats get ${problemText('response-not-stored')}`,
+    ],
+    ['unknown kept', formatDuration(policy.unknownRetainMs)],
+    [
+      'backend time-outs',
+      `head ${orNone(timeouts.headMs)}, body idle ${orNone(timeouts.bodyIdleMs)}, total ${orNone(timeouts.totalMs)}, late answer ${orNone(timeouts.lateAnswerMs)}`,
+    ],
+  ];
+}

@@ -1,0 +1,199 @@
+import { createHash } from 'node:crypto';
+import type { ResolvedConfig } from '../../config/resolved.ts';
+import { type Decision, decide } from '../../core/decide.ts';
+import { fingerprint } from '../../core/fingerprint.ts';
+import { confirmHeadKey, readBodyKey, readHeadKey } from '../../core/key.ts';
+import type { RequestClass } from '../../core/outcome.ts';
+import { missingKeyDetail, type Planned, plan } from '../../core/plan.ts';
+import type { KeySource, RoutePolicy } from '../../core/policy.ts';
+import type { ClaimResult } from '../../core/record.ts';
+import { unreachable } from '../../core/unreachable.ts';
+import { allValues, firstValue, type RequestHead } from '../../core/wire.ts';
+import { guard } from '../../http/guard.ts';
+import type { ProblemCode } from '../../problems/registry.ts';
+import { guardLimits, reliedOn } from '../../snapshot.ts';
+import type { DescribedRequest } from './described-request.ts';
+
+/** What serving would make of a request, by the functions that serve: guard, plan, key, fingerprint, decide. */
+
+export type Explanation =
+  | {
+      readonly kind: 'refused';
+      readonly route: string | null;
+      readonly requestClass: RequestClass | null;
+      readonly code: ProblemCode;
+      readonly detail: string;
+    }
+  | {
+      readonly kind: 'bypassed';
+      readonly policy: RoutePolicy;
+      readonly requestClass: RequestClass;
+      readonly why: 'safe' | 'idempotent' | 'no-key';
+    }
+  | {
+      readonly kind: 'keyed';
+      readonly policy: RoutePolicy;
+      readonly requestClass: RequestClass;
+      readonly identity: Identity;
+      readonly cases: readonly Case[];
+    };
+
+export type Identity = {
+  readonly key: string;
+  readonly source: KeySource;
+  readonly scope: {
+    readonly principal: 'credential' | 'anonymous';
+    readonly fields: readonly FieldPresence[];
+    /** 12 characters of a digest: enough to see whether two requests have one scope. */
+    readonly digest: string;
+  };
+  readonly fingerprint: {
+    readonly digest: string;
+    readonly policyId: string;
+    readonly fields: readonly FieldPresence[];
+    readonly bodyBytes: number;
+  };
+};
+
+export type FieldPresence = { readonly name: string; readonly state: 'present' | 'absent' };
+
+/** In which situation, and what follows. */
+export type Case = { readonly when: CaseName; readonly decision: Decision };
+export type CaseName =
+  | 'first'
+  | 'repeat'
+  | 'concurrent'
+  | 'other-content'
+  | 'outcome-lost'
+  | 'changed-policy';
+
+export function explainRequest(
+  config: ResolvedConfig,
+  { head: received, body }: DescribedRequest,
+): Explanation {
+  const guarded = guard(received, guardLimits(config), reliedOn(config));
+  if (guarded.kind === 'refused')
+    return { kind: 'refused', route: null, requestClass: null, code: guarded.code, detail: guarded.detail };
+  const head = { ...received, target: guarded.target };
+  const planned = plan(config, head, guarded);
+  switch (planned.kind) {
+    case 'not-found':
+      return {
+        kind: 'refused',
+        route: null,
+        requestClass: null,
+        code: 'not-found',
+        detail: 'No route matches, and the file says unmatched: not-found.',
+      };
+    case 'bypass':
+      return {
+        kind: 'bypassed',
+        policy: planned.policy,
+        requestClass: planned.requestClass,
+        why: planned.why,
+      };
+    case 'refused':
+      return {
+        kind: 'refused',
+        route: planned.policy.name,
+        requestClass: planned.requestClass,
+        code: planned.code,
+        detail: planned.detail,
+      };
+    case 'keyed':
+      break;
+    default:
+      return unreachable(planned);
+  }
+  return explainKeyed(planned, head, body);
+}
+
+/** From here on serving has read the body. */
+function explainKeyed(
+  planned: Extract<Planned, { kind: 'keyed' }>,
+  head: RequestHead,
+  body: Uint8Array,
+): Explanation {
+  const { policy, requestClass, scope } = planned;
+  const route = policy.name;
+  if (body.byteLength > policy.requestBytesMax) {
+    const detail = `The body is larger than the ${policy.requestBytesMax} bytes this route takes.`;
+    return { kind: 'refused', route, requestClass, code: 'request-too-large', detail };
+  }
+  const inHead = readHeadKey(policy.key, head);
+  const contentType = firstValue(head.rawHeaders, 'content-type');
+  const found = inHead.kind === 'key' ? inHead : readBodyKey(policy.key, body, contentType);
+  switch (found.kind) {
+    case 'invalid':
+      return { kind: 'refused', route, requestClass, code: 'key-invalid', detail: found.detail };
+    case 'absent':
+      if (policy.key.presence === 'optional')
+        return { kind: 'bypassed', policy, requestClass, why: 'no-key' };
+      return { kind: 'refused', route, requestClass, code: 'key-missing', detail: missingKeyDetail(policy) };
+    case 'key': {
+      const confirmed = confirmHeadKey(policy.key, found.key, body, contentType);
+      if (confirmed.kind === 'invalid') {
+        return { kind: 'refused', route, requestClass, code: 'key-invalid', detail: confirmed.detail };
+      }
+      const identity = identityOf(policy, found, scope, head, body);
+      const cases = casesOf(policy, identity.fingerprint.digest);
+      return { kind: 'keyed', policy, requestClass, identity, cases };
+    }
+    default:
+      return unreachable(found);
+  }
+}
+
+function identityOf(
+  policy: RoutePolicy,
+  found: { readonly key: string; readonly source: KeySource },
+  scope: Uint8Array,
+  head: RequestHead,
+  body: Uint8Array,
+): Identity {
+  const presence = (names: readonly string[]): readonly FieldPresence[] =>
+    names.map((name) => {
+      const values = allValues(head.rawHeaders, name);
+      return { name, state: values.some((value) => value !== '') ? 'present' : 'absent' };
+    });
+  const scopeFields = presence(policy.scope.headers);
+  return {
+    key: found.key,
+    source: found.source,
+    scope: {
+      principal: scopeFields.some((field) => field.state === 'present') ? 'credential' : 'anonymous',
+      fields: scopeFields,
+      digest: createHash('sha256').update(scope).digest('base64url').slice(0, 12),
+    },
+    fingerprint: {
+      digest: fingerprint(policy.fingerprint, head, body),
+      policyId: policy.fingerprint.id,
+      fields: presence(policy.fingerprint.headers),
+      bodyBytes: body.byteLength,
+    },
+  };
+}
+
+const OTHER_DIGEST = '(other content)';
+const OTHER_POLICY = '(other policy)';
+
+/** The store's possible answers, put to the decision that serves. */
+function casesOf(policy: RoutePolicy, digest: string): readonly Case[] {
+  const known = { fingerprint: digest, policyId: policy.fingerprint.id, token: 1 };
+  const response = {
+    kind: 'full',
+    status: 200,
+    rawHeaders: [],
+    body: new Uint8Array(),
+    receivedAtMs: 0,
+  } as const;
+  const results: readonly (readonly [CaseName, ClaimResult])[] = [
+    ['first', { kind: 'claimed', token: 1, attempt: 1 }],
+    ['repeat', { kind: 'completed', ...known, response }],
+    ['concurrent', { kind: 'inFlight', ...known, leaseLeftMs: policy.leaseMs }],
+    ['other-content', { kind: 'completed', ...known, fingerprint: OTHER_DIGEST, response }],
+    ['outcome-lost', { kind: 'unknown', ...known, reason: 'failed', unknownForMs: policy.quietMs }],
+    ['changed-policy', { kind: 'completed', ...known, policyId: OTHER_POLICY, response }],
+  ];
+  return results.map(([when, result]) => ({ when, decision: decide(result, digest, policy) }));
+}

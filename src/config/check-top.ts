@@ -1,0 +1,139 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${NAME} is the syntax of variables in the file.
+import { isIP } from 'node:net';
+import { SHARED_STORES, STORE_FIELDS } from './defaults.ts';
+import type { Env } from './env.ts';
+import type { ListenAddress } from './resolved.ts';
+import type { Top } from './schema.ts';
+import type { ConfigPath } from './tree.ts';
+
+/** What one field alone cannot tell: faults and warnings between fields outside the policies. */
+
+export type Finding = {
+  readonly severity: 'fault' | 'warning';
+  /** The fields it is about; the first that stands in the file is blamed. */
+  readonly paths: readonly ConfigPath[];
+  readonly message: string;
+};
+
+export function fault(message: string, ...paths: readonly ConfigPath[]): Finding {
+  return { severity: 'fault', paths, message };
+}
+
+export function warning(message: string, ...paths: readonly ConfigPath[]): Finding {
+  return { severity: 'warning', paths, message };
+}
+
+/** `storeNames`: the fields of `store` that the file has. */
+export function checkTop(top: Top, storeNames: readonly string[], env: Env): readonly Finding[] {
+  return [
+    ...checkStore(top, storeNames, env),
+    ...checkSecrets(top),
+    ...checkPorts(top),
+    ...checkUpstream(top),
+  ];
+}
+
+function checkStore({ store }: Top, storeNames: readonly string[], env: Env): readonly Finding[] {
+  const { kind } = store.url;
+  const found: Finding[] = [];
+  for (const name of storeNames) {
+    const isStranger = !STORE_FIELDS[kind].some((known) => known === name);
+    const owners = Object.entries(STORE_FIELDS).filter(([, names]) => names.some((known) => known === name));
+    // A name that no store has is a fault of the schema already.
+    if (isStranger && owners.length > 0)
+      found.push(
+        fault(`has no effect on ${kind}; it belongs to ${owners.map(([owner]) => owner).join(' and ')}`, [
+          'store',
+          name,
+        ]),
+      );
+  }
+  const inKubernetes = (env.KUBERNETES_SERVICE_HOST ?? '') !== '';
+  if (!SHARED_STORES.includes(kind) && inKubernetes && !store.singleReplica) {
+    const message = `${kind} inside Kubernetes: every replica would have records of its own, and a retry that reaches another one would execute again; use redis://… or postgres://…, or set store.singleReplica: true for a StatefulSet of one`;
+    found.push(fault(message, ['store', 'url'], ['store']));
+  }
+  return found;
+}
+
+function checkSecrets({ store, secrets }: Top): readonly Finding[] {
+  const found: Finding[] = [];
+  if (SHARED_STORES.includes(store.url.kind) && secrets.length === 0) {
+    found.push(
+      fault(
+        `${store.url.kind} needs secrets, the same for every replica: write secrets: ["\${ONCEWARD_SECRET}"] (without a file, set the variable alone), with a value from: openssl rand -hex 32`,
+        ['store', 'url'],
+        ['store'],
+      ),
+    );
+  }
+  for (const [index, secret] of secrets.entries()) {
+    if (secrets.indexOf(secret) < index) found.push(fault('is there twice', ['secrets', index]));
+  }
+  return found;
+}
+
+function checkPorts(top: Top): readonly Finding[] {
+  const found: Finding[] = [];
+  const ports: { readonly path: ConfigPath; readonly name: string; readonly address: ListenAddress }[] = [
+    { path: ['listen'], name: 'listen', address: top.listen },
+  ];
+  for (const name of ['observe', 'admin'] as const) {
+    const port = top[name];
+    if (port !== null && port !== 'off')
+      ports.push({ path: [name, 'listen'], name: `${name}.listen`, address: port.listen });
+  }
+  for (const [index, port] of ports.entries()) {
+    const other = ports.slice(0, index).find(({ address }) => overlaps(address, port.address));
+    if (other !== undefined)
+      found.push(
+        fault(`${other.name} and ${port.name} are the same port; give each its own`, port.path, other.path),
+      );
+  }
+  const { admin } = top;
+  if (admin !== null && admin !== 'off' && !isLoopback(admin.listen.host)) {
+    found.push(
+      warning('whoever reaches this address can free keys and stop the process; keep it on 127.0.0.1', [
+        'admin',
+        'listen',
+      ]),
+    );
+  }
+  return found;
+}
+
+function overlaps(a: ListenAddress, b: ListenAddress): boolean {
+  if (a.port !== b.port || a.port === 0) return false;
+  return a.host === b.host || [a.host, b.host].some((host) => host === '0.0.0.0' || host === '::');
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+function checkUpstream({ upstream, listen }: Top): readonly Finding[] {
+  const found: Finding[] = [];
+  const url = new URL(upstream.url);
+  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
+  const isHere =
+    url.hostname === listen.host ||
+    (isLoopback(url.hostname) && (isLoopback(listen.host) || listen.host === '0.0.0.0'));
+  if (port === listen.port && isHere)
+    found.push(
+      fault(
+        'upstream.url is the address on which Onceward itself listens; every request would go round for ever',
+        ['upstream', 'url'],
+        ['listen'],
+      ),
+    );
+  if (upstream.totalTimeout > 0 && upstream.totalTimeout < upstream.headTimeout) {
+    found.push(
+      warning(
+        'upstream.headTimeout is longer than upstream.totalTimeout, and so never reached',
+        ['upstream', 'headTimeout'],
+        ['upstream', 'totalTimeout'],
+      ),
+    );
+  }
+  return found;
+}

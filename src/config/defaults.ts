@@ -1,0 +1,98 @@
+/**
+ * Every default of the configuration, as it would be written in the file. The schema, the reference, a run without a
+ * file and `config print` all read them here. Where a section has no entry for a field, the field has no default.
+ */
+
+/** What holds for a request unless `defaults` or its route says otherwise. */
+export const POLICY_DEFAULTS = {
+  mode: 'enforce',
+  keyspace: 'default',
+  key: {
+    sources: [{ header: 'Idempotency-Key' }],
+    syntax: 'lenient',
+    minLength: 1,
+    maxLength: 255,
+    characters: 'visible-ascii',
+    required: false,
+  },
+  keyIdempotentMethods: false,
+  scope: { headers: ['Authorization'], anonymous: 'refuse' },
+  fingerprint: {
+    method: true,
+    path: true,
+    query: 'raw',
+    body: 'bytes',
+    headers: ['Content-Type', 'Content-Encoding'],
+  },
+  inFlight: { wait: '2s', waiters: 100 },
+  lease: '15s',
+  retain: '24h',
+  unknownRetain: '7d',
+  markDispatch: false,
+  status: {},
+  replay: { withhold: [], setCookie: 'withhold' },
+  onUnknown: 'hold',
+  quiet: '60s',
+  onStoreDown: 'refuse',
+  unprovenEnd: 'park',
+  limits: { request: '1MiB', response: '1MiB' },
+} as const;
+
+export const DEFAULTS = {
+  listen: '127.0.0.1:8080',
+  observe: { listen: '0.0.0.0:9464' },
+  admin: { listen: '127.0.0.1:9465' },
+  upstream: {
+    connectTimeout: '5s',
+    headTimeout: '60s',
+    bodyTimeout: '60s',
+    totalTimeout: '0s',
+    lateAnswer: '30s',
+    connections: 256,
+    queueTimeout: '5s',
+    host: 'keep',
+  },
+  store: {
+    url: 'lmdb:./onceward-data',
+    durability: 'fsync',
+    acceptLoss: false,
+    keyPrefix: 'onceward:',
+    schema: 'onceward',
+    connections: 16,
+    deadline: '1s',
+    settleWait: '1s',
+    sweepInterval: '5s',
+    singleReplica: false,
+  },
+  secrets: [],
+  limits: {
+    head: '16KiB',
+    headers: 100,
+    target: '8KiB',
+    headTimeout: '10s',
+    bodyTimeout: '30s',
+    idleTimeout: '65s',
+    connections: 10_000,
+    buffer: '256MiB',
+    inFlight: 10_000,
+  },
+  trustedProxies: [],
+  docsUrl: null,
+  drain: { timeout: '25s', delay: '0s' },
+  log: { level: 'info' },
+  unmatched: 'defaults',
+} as const;
+
+/** Stores that many replicas share. */
+export const SHARED_STORES: readonly string[] = ['redis', 'postgres'];
+
+/** `store.sizeMax` where the file does not name one: memory is dearer than disk. */
+export const STORE_SIZE_DEFAULTS = { memory: '256MiB', lmdb: '8GiB' } as const;
+
+/** Which fields of `store` mean something for which store; those of another are refused, so that none is silently without effect. */
+export const STORE_FIELDS = {
+  memory: ['url', 'sizeMax', 'singleReplica', 'deadline', 'settleWait', 'sweepInterval'],
+  lmdb: ['url', 'durability', 'sizeMax', 'singleReplica', 'deadline', 'settleWait', 'sweepInterval'],
+  redis: ['url', 'keyPrefix', 'acceptLoss', 'deadline', 'settleWait', 'sweepInterval'],
+  postgres: ['url', 'schema', 'connections', 'acceptLoss', 'deadline', 'settleWait', 'sweepInterval'],
+} as const;

@@ -1,0 +1,228 @@
+import { fingerprintPolicyId } from '../core/fingerprint-policy.ts';
+import type {
+  FingerprintBody,
+  FingerprintPolicy,
+  KeySource,
+  RouteMatch,
+  RoutePolicy,
+} from '../core/policy.ts';
+import { resolveStatusTable } from '../core/status-table.ts';
+import { unreachable } from '../core/unreachable.ts';
+import { STORE_SIZE_DEFAULTS } from './defaults.ts';
+import type { ListenAddress, ResolvedConfig, StoreConfig } from './resolved.ts';
+import type { Top } from './schema.ts';
+import type { Policy, Route } from './schema-policy.ts';
+import { parseSize } from './units.ts';
+
+/** From the words of the file to the shapes of the process. Everything has been judged before. */
+
+const EVERYTHING: RouteMatch = { host: null, path: null, methods: [], headers: [] };
+
+/** The name under which a request that matches no route appears; no route may take it. */
+export const UNMATCHED_NAME = 'unmatched';
+
+export function resolveConfig(
+  top: Top,
+  defaults: Policy,
+  routes: readonly Route[],
+  warnings: readonly string[],
+): ResolvedConfig {
+  const { upstream, limits } = top;
+  return frozen({
+    listen: top.listen,
+    observe: portOf(top.observe),
+    admin: portOf(top.admin),
+    upstream: {
+      origin: upstream.url,
+      connectMs: upstream.connectTimeout,
+      connectionsMax: upstream.connections,
+      queueMs: upstream.queueTimeout,
+      host: upstream.host,
+    },
+    store: storeOf(top.store),
+    storePolicy: {
+      deadlineMs: top.store.deadline,
+      settleWaitMs: top.store.settleWait,
+      sweepIntervalMs: top.store.sweepInterval,
+    },
+    secrets: top.secrets,
+    limits: {
+      headBytesMax: limits.head,
+      headersMax: limits.headers,
+      targetBytesMax: limits.target,
+      headTimeoutMs: limits.headTimeout,
+      bodyTimeoutMs: limits.bodyTimeout,
+      idleMs: limits.idleTimeout,
+      connectionsMax: limits.connections,
+      bufferBytesMax: limits.buffer,
+      inFlightMax: limits.inFlight,
+    },
+    trustedProxies: top.trustedProxies,
+    docsUrl: top.docsUrl,
+    drain: { timeoutMs: top.drain.timeout, delayMs: top.drain.delay },
+    log: { level: top.log.level },
+    routes: routes.map((route) => resolvePolicy(route.name, resolveMatch(route.match), route, upstream)),
+    fallback: fallbackOf(top, defaults),
+    warnings,
+  });
+}
+
+function portOf(port: Top['observe']): ListenAddress | null {
+  return port === null || port === 'off' ? null : port.listen;
+}
+
+function storeOf(store: Top['store']): StoreConfig {
+  const { url } = store;
+  switch (url.kind) {
+    case 'memory':
+      return { kind: 'memory', bytesMax: store.sizeMax ?? sizeDefault('memory') };
+    case 'lmdb':
+      return {
+        kind: 'lmdb',
+        path: url.path,
+        durability: store.durability,
+        bytesMax: store.sizeMax ?? sizeDefault('lmdb'),
+      };
+    case 'redis':
+      return {
+        kind: 'redis',
+        url: url.url,
+        keyPrefix: store.keyPrefix,
+        acceptLoss: store.acceptLoss ? 'accept' : 'refuse',
+      };
+    case 'postgres':
+      return {
+        kind: 'postgres',
+        url: url.url,
+        schema: store.schema,
+        connectionsMax: store.connections,
+        acceptLoss: store.acceptLoss ? 'accept' : 'refuse',
+      };
+    default:
+      return unreachable(url);
+  }
+}
+
+function sizeDefault(kind: keyof typeof STORE_SIZE_DEFAULTS): number {
+  const parsed = parseSize(STORE_SIZE_DEFAULTS[kind]);
+  if (parsed.kind === 'ok') return parsed.value;
+  throw new Error(`the default size of ${kind} ${parsed.message}`);
+}
+
+function fallbackOf(top: Top, defaults: Policy): ResolvedConfig['fallback'] {
+  switch (top.unmatched) {
+    case 'not-found':
+      return { kind: 'not-found' };
+    case 'bypass':
+      // Without a place to look for a key, every request is one without a key.
+      return {
+        kind: 'policy',
+        policy: resolvePolicy(
+          UNMATCHED_NAME,
+          EVERYTHING,
+          { ...defaults, key: { ...defaults.key, sources: [], required: false } },
+          top.upstream,
+        ),
+      };
+    case 'defaults':
+      return { kind: 'policy', policy: resolvePolicy(UNMATCHED_NAME, EVERYTHING, defaults, top.upstream) };
+    default:
+      return unreachable(top.unmatched);
+  }
+}
+
+function resolveMatch(match: Route['match']): RouteMatch {
+  return {
+    host: match.host ?? null,
+    path: match.path ?? null,
+    methods: match.methods,
+    headers: Object.entries(match.headers).map(([name, value]) => ({ name, value })),
+  };
+}
+
+function resolvePolicy(
+  name: string,
+  match: RouteMatch,
+  policy: Policy,
+  upstream: Top['upstream'],
+): RoutePolicy {
+  const { key, timeouts } = policy;
+  return {
+    name,
+    match,
+    mode: policy.mode,
+    keyspace: policy.keyspace,
+    key: {
+      sources: key.sources.map(sourceOf),
+      syntax: key.syntax,
+      charsMin: key.minLength,
+      charsMax: key.maxLength,
+      characters: key.characters,
+      presence: key.required ? 'required' : 'optional',
+    },
+    idempotentMethods: policy.keyIdempotentMethods ? 'keyed' : 'bypass',
+    scope: { headers: sortedOnce(policy.scope.headers), anonymous: policy.scope.anonymous },
+    fingerprint: fingerprintOf(policy.fingerprint),
+    inFlight:
+      policy.inFlight === 'reject'
+        ? { kind: 'reject' }
+        : { kind: 'join', waitMs: policy.inFlight.wait, waitersMax: policy.inFlight.waiters },
+    leaseMs: policy.lease,
+    retainMs: policy.retain,
+    unknownRetainMs: policy.unknownRetain,
+    dispatchMark: policy.markDispatch ? 'separate' : 'together',
+    status: resolveStatusTable(policy.status),
+    replay: { withheldHeaders: policy.replay.withhold, setCookie: policy.replay.setCookie },
+    onUnknown: policy.onUnknown,
+    quietMs: policy.quiet,
+    onStoreDown: policy.onStoreDown,
+    unprovenEnd: policy.unprovenEnd,
+    requestBytesMax: policy.limits.request,
+    responseBytesMax: policy.limits.response,
+    timeouts: {
+      headMs: timeouts.head ?? upstream.headTimeout,
+      bodyIdleMs: timeouts.body ?? upstream.bodyTimeout,
+      totalMs: timeouts.total ?? upstream.totalTimeout,
+      lateAnswerMs: timeouts.lateAnswer ?? upstream.lateAnswer,
+    },
+  };
+}
+
+function sourceOf(source: Policy['key']['sources'][number]): KeySource {
+  if (source.header !== undefined) return { kind: 'header', name: source.header };
+  if (source.query !== undefined) return { kind: 'query', name: source.query };
+  if (source.json !== undefined)
+    return { kind: 'json', pointer: source.json.pointer, tokens: source.json.tokens };
+  throw new Error('a key source that names no place has passed the schema');
+}
+
+function fingerprintOf(fingerprint: Policy['fingerprint']): FingerprintPolicy {
+  const policy: Omit<FingerprintPolicy, 'id'> = {
+    method: fingerprint.method ? 'include' : 'exclude',
+    path: fingerprint.path ? 'include' : 'exclude',
+    query: fingerprint.query === 'ignore' ? 'exclude' : fingerprint.query,
+    body: bodyOf(fingerprint.body),
+    headers: sortedOnce(fingerprint.headers),
+  };
+  return { id: fingerprintPolicyId(policy), ...policy };
+}
+
+function bodyOf(body: Policy['fingerprint']['body']): FingerprintBody {
+  if (typeof body === 'string') return { kind: body };
+  if ('select' in body)
+    return { kind: 'json-select', pointers: sortedOnce(body.select.map(({ pointer }) => pointer)) };
+  return { kind: 'json-exclude', pointers: sortedOnce(body.exclude.map(({ pointer }) => pointer)) };
+}
+
+/** In what order the file lists them must not change a digest. */
+function sortedOnce(names: readonly string[]): readonly string[] {
+  return [...new Set(names)].sort();
+}
+
+/** Deep: a request must not be able to change what the next one sees. */
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  for (const child of Object.values(value)) frozen(child);
+  return value;
+}

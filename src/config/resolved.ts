@@ -1,0 +1,79 @@
+import type { RoutePolicy } from '../core/policy.ts';
+
+/** The configuration as the process uses it: defaults applied, units converted, routes compiled, frozen. */
+
+export type ListenAddress = { readonly host: string; readonly port: number };
+
+export type StoreConfig =
+  | { readonly kind: 'memory'; readonly bytesMax: number }
+  | {
+      readonly kind: 'lmdb';
+      readonly path: string;
+      readonly durability: 'fsync' | 'commit';
+      readonly bytesMax: number;
+    }
+  | {
+      readonly kind: 'redis';
+      readonly url: string;
+      readonly keyPrefix: string;
+      readonly acceptLoss: 'accept' | 'refuse';
+    }
+  | {
+      readonly kind: 'postgres';
+      readonly url: string;
+      readonly schema: string;
+      readonly connectionsMax: number;
+      readonly acceptLoss: 'accept' | 'refuse';
+    };
+
+export type ResolvedConfig = {
+  readonly listen: ListenAddress;
+  /** Null turns the port off. */
+  readonly observe: ListenAddress | null;
+  readonly admin: ListenAddress | null;
+  readonly upstream: {
+    /** Origin only: scheme, host and port; never taken from a request. */
+    readonly origin: string;
+    readonly connectMs: number;
+    readonly connectionsMax: number;
+    /** How long a request may wait for a free connection before it is given up as never dispatched. */
+    readonly queueMs: number;
+    /** keep: the client's Host goes on. upstream: the host of the upstream's URL. */
+    readonly host: 'keep' | 'upstream';
+  };
+  readonly store: StoreConfig;
+  readonly storePolicy: {
+    /** A store operation that takes longer is given up as unavailable. */
+    readonly deadlineMs: number;
+    /** How long the last byte waits for a record that could not be written. */
+    readonly settleWaitMs: number;
+    readonly sweepIntervalMs: number;
+  };
+  /** HMAC secrets, current first; empty: the store's own (LMDB: a file beside it, memory: random). */
+  readonly secrets: readonly string[];
+  readonly limits: {
+    readonly headBytesMax: number;
+    readonly headersMax: number;
+    readonly targetBytesMax: number;
+    readonly headTimeoutMs: number;
+    readonly bodyTimeoutMs: number;
+    readonly idleMs: number;
+    readonly connectionsMax: number;
+    /** Request and response bodies held in memory at once, over all requests; above it 429 overloaded. */
+    readonly bufferBytesMax: number;
+    readonly inFlightMax: number;
+  };
+  /** CIDR ranges whose forwarding fields are believed. */
+  readonly trustedProxies: readonly string[];
+  /** Where `Link: …; rel="describedby"` of a problem points; null leaves the field out. */
+  readonly docsUrl: string | null;
+  readonly drain: { readonly timeoutMs: number; readonly delayMs: number };
+  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent' };
+  readonly routes: readonly RoutePolicy[];
+  /** What holds where no route matches: `bypass` semantics with this policy, or 404. */
+  readonly fallback:
+    | { readonly kind: 'policy'; readonly policy: RoutePolicy }
+    | { readonly kind: 'not-found' };
+  /** Things to say at start, such as `anonymous: allow` of a run without a file. */
+  readonly warnings: readonly string[];
+};

@@ -1,0 +1,231 @@
+import { z } from 'zod';
+import { DEFAULTS as D } from './defaults.ts';
+import { choice, count, duration, flag, list, section, size, text } from './field.ts';
+import {
+  addressRange,
+  listenAddress,
+  secret,
+  sqlName,
+  storeUrl,
+  upstreamOrigin,
+  webAddress,
+} from './field-http.ts';
+import { policySchema, routeSchema } from './schema-policy.ts';
+
+/** The configuration file: one schema from which come types, validation, `onceward.schema.json` and the reference. */
+
+function port(address: string, what: string) {
+  return z
+    .union(
+      [z.null(), choice(['off']), section({ listen: listenAddress().prefault(address).describe(what) })],
+      {
+        error: 'must be { listen: host:port } or off',
+      },
+    )
+    .prefault({});
+}
+
+const upstream = section({
+  url: upstreamOrigin().describe(
+    'The backend: scheme, host and port. Every request goes there, with its own path and query.',
+  ),
+  connectTimeout: duration('1ms')
+    .prefault(D.upstream.connectTimeout)
+    .describe(
+      'How long connecting may take. After it the request has not been executed and its key is free.',
+    ),
+  headTimeout: duration('0s')
+    .prefault(D.upstream.headTimeout)
+    .describe(
+      'How long the backend may take from the first byte of the request to the head of its response; after it the client gets 504. `0s`: for ever. Keep it above the slowest honest answer.',
+    ),
+  bodyTimeout: duration('0s')
+    .prefault(D.upstream.bodyTimeout)
+    .describe('How long the backend may be silent between two bytes of a response body. `0s`: for ever.'),
+  totalTimeout: duration('0s')
+    .prefault(D.upstream.totalTimeout)
+    .describe('How long an exchange may take as a whole. `0s`: no limit.'),
+  lateAnswer: duration('0s')
+    .prefault(D.upstream.lateAnswer)
+    .describe(
+      'How long a backend that missed a time-out is still listened to. A late answer completes the key for the retries to come; without one the outcome stays unknown. `0s`: not at all.',
+    ),
+  connections: count(1, 65_535)
+    .prefault(D.upstream.connections)
+    .describe('Most connections to the backend at once.'),
+  queueTimeout: duration('1ms')
+    .prefault(D.upstream.queueTimeout)
+    .describe(
+      'How long a request may wait for a free connection. After it the request has not been executed and its key is free.',
+    ),
+  host: choice(['keep', 'upstream'])
+    .prefault(D.upstream.host)
+    .describe(
+      "Which Host goes to the backend: `keep` sends the client's, `upstream` that of `upstream.url`. Use `upstream` where the backend or a balancer before it routes by its own name.",
+    ),
+});
+
+const store = section({
+  url: storeUrl()
+    .prefault(D.store.url)
+    .describe(
+      'Where records are kept: `lmdb:PATH` (one machine or pod), `redis://HOST:PORT/DB` or `rediss://…` (many replicas), `postgres://HOST:PORT/DB` (many replicas; strongest), `memory` (tests; lost at the end).',
+    ),
+  durability: choice(['fsync', 'commit'])
+    .prefault(D.store.durability)
+    .describe(
+      'LMDB only. `fsync`: a record survives loss of power. `commit`: it survives the end of the process, however sudden, and not loss of power; cheaper.',
+    ),
+  sizeMax: size('1MiB', '1024GiB')
+    .optional()
+    .describe(
+      'LMDB and memory. Most space for records, 8GiB in LMDB and 256MiB in memory unless given. When it is full, new keys get 503 and replays go on; nothing that still counts is thrown away.',
+    ),
+  acceptLoss: flag()
+    .prefault(D.store.acceptLoss)
+    .describe(
+      'Redis and PostgreSQL. Whether to start although the server may lose acknowledged writes: a Redis that evicts or keeps no append-only file, a PostgreSQL that commits asynchronously or does not sync. A lost record is a request that can be executed twice.',
+    ),
+  keyPrefix: text('text', 64)
+    .prefault(D.store.keyPrefix)
+    .describe(
+      'Redis only. Begins the name of every key, so that several users can share a server. Changing it forgets every record.',
+    ),
+  schema: sqlName()
+    .prefault(D.store.schema)
+    .describe(
+      'PostgreSQL only. Of the tables, created at the first start. Changing it forgets every record.',
+    ),
+  connections: count(1, 200)
+    .prefault(D.store.connections)
+    .describe(
+      'PostgreSQL only. Most connections of this process for statements; one more listens for settled records. All replicas together must stay below the `max_connections` of the server.',
+    ),
+  deadline: duration('10ms')
+    .prefault(D.store.deadline)
+    .describe('How long one operation of the store may take before it counts as unavailable.'),
+  settleWait: duration('0s')
+    .prefault(D.store.settleWait)
+    .describe('How long the last byte of a response waits for a record that could not be written.'),
+  sweepInterval: duration('100ms')
+    .prefault(D.store.sweepInterval)
+    .describe('How often expired records are removed, a bounded number at a time.'),
+  singleReplica: flag()
+    .prefault(D.store.singleReplica)
+    .describe(
+      'LMDB and memory. Inside Kubernetes these stores are refused unless this is true: every replica would have records of its own, and a retry that reaches another one would execute again. Set it only for a StatefulSet of one.',
+    ),
+});
+
+const limits = section({
+  head: size('1KiB', '1MiB')
+    .prefault(D.limits.head)
+    .describe('Greatest head of a request, all fields together; above it 431.'),
+  headers: count(1, 2000).prefault(D.limits.headers).describe('Most header fields in a request.'),
+  target: size('128B', '1MiB').prefault(D.limits.target).describe('Longest path and query.'),
+  headTimeout: duration('100ms')
+    .prefault(D.limits.headTimeout)
+    .describe('How long a client may take to send the head of a request.'),
+  bodyTimeout: duration('100ms')
+    .prefault(D.limits.bodyTimeout)
+    .describe('How long a client may be silent between two bytes of a request body.'),
+  idleTimeout: duration('100ms')
+    .prefault(D.limits.idleTimeout)
+    .describe(
+      'How long an idle connection of a client is kept. Keep it above that of a balancer in front, or the balancer sends requests into closed connections.',
+    ),
+  connections: count(1, 1_000_000)
+    .prefault(D.limits.connections)
+    .describe('Most connections of clients at once.'),
+  buffer: size('1MiB', '1024GiB')
+    .prefault(D.limits.buffer)
+    .describe(
+      'Request and response bodies held in memory at once, over all requests; above it a keyed request gets 429. Keep it well below the memory of the process.',
+    ),
+  inFlight: count(1, 1_000_000)
+    .prefault(D.limits.inFlight)
+    .describe('Most requests at once; one more gets 429.'),
+});
+
+export const topFields = {
+  listen: listenAddress()
+    .prefault(D.listen)
+    .describe(
+      'Where clients connect. The default takes connections of this machine only; in a container use `0.0.0.0:8080`.',
+    ),
+  observe: port(
+    D.observe.listen,
+    'Where liveness, readiness and metrics are served; nothing else is.',
+  ).describe('The port for probes and metrics; `off` for none.'),
+  admin: port(
+    D.admin.listen,
+    'Where keys are inspected and a drain is begun. Whoever reaches it can free keys: keep it on this machine.',
+  ).describe('The port for the operator; `off` for none.'),
+  upstream: upstream.describe('The backend.'),
+  store: store.prefault({}).describe('Where records are kept, and what is promised of them.'),
+  secrets: list(secret(), 4, 'secrets')
+    .prefault([...D.secrets])
+    .describe(
+      'What keys are hashed with, current one first: at least 32 random characters each, such as `openssl rand -hex 32` makes. Redis needs one, the same for every replica; LMDB makes its own. To change it, put the new one first and keep the old one until `retain` is over. Take it from a variable, never write it into the file.',
+    ),
+  limits: limits.prefault({}).describe('Bounds on what clients can ask of this process.'),
+  trustedProxies: list(addressRange(), 256, 'address ranges')
+    .prefault([...D.trustedProxies])
+    .describe(
+      'Peers whose `Forwarded` and `X-Forwarded-*` fields are believed and extended; from all others they are dropped. Name only proxies that set these fields themselves.',
+    ),
+  docsUrl: z
+    .union([z.null(), webAddress()], {
+      error: 'must be a URL, such as https://docs.example.com/errors, or left out',
+    })
+    .prefault(D.docsUrl)
+    .describe(
+      'A page that explains the problem types to your clients; every problem links to it. Left out: no link.',
+    ),
+  drain: section({
+    timeout: duration('0s')
+      .prefault(D.drain.timeout)
+      .describe(
+        'How long requests in flight may go on after SIGTERM. Keep it below the grace period of what stops the process.',
+      ),
+    delay: duration('0s')
+      .prefault(D.drain.delay)
+      .describe(
+        'How long new requests are still taken after SIGTERM, so that a balancer learns of it first.',
+      ),
+  })
+    .prefault({})
+    .describe('How the process ends.'),
+  log: section({
+    level: choice(['debug', 'info', 'warn', 'error', 'silent'])
+      .prefault(D.log.level)
+      .describe('The least severe lines that are written. `info` writes one line for each request.'),
+  })
+    .prefault({})
+    .describe('What is logged.'),
+  unmatched: choice(['defaults', 'bypass', 'not-found'])
+    .prefault(D.unmatched)
+    .describe(
+      'What happens to requests that match no route: `defaults` treats them by the policy in `defaults`, `bypass` forwards them without a record, `not-found` answers 404.',
+    ),
+};
+
+/** Everything but the policies, which are judged one by one after the inheritance is done. */
+export const topSchema = section(topFields);
+
+/** The whole file. `store` may be short here; the loader writes it out before it is judged. */
+export const configSchema = section({
+  ...topFields,
+  store: z
+    .union([storeUrl(), store])
+    .prefault({})
+    .describe(
+      'Where records are kept, and what is promised of them. `store: lmdb:PATH` is short for `store: { url: lmdb:PATH }`.',
+    ),
+  defaults: policySchema.prefault({}),
+  routes: list(routeSchema, 1000, 'routes')
+    .prefault([])
+    .describe('Which requests have a policy of their own. The first route that matches holds.'),
+}).meta({ title: 'Onceward configuration' });
+
+export type Top = z.output<typeof topSchema>;

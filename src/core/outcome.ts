@@ -1,0 +1,22 @@
+/** The one word a request ends with: the label of the metric, the field of the log line. */
+export const OUTCOMES = [
+  'bypassed',
+  'executed',
+  'replayed',
+  'joined',
+  'unstored',
+  'released',
+  'parked',
+  'unknown',
+  'in_flight',
+  'mismatch',
+  'rejected',
+  'overloaded',
+  'store_unavailable',
+  'upstream_unreachable',
+] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** What a method and its policy make of a request (RFC 9110 section 9.2). */
+export const REQUEST_CLASSES = ['safe', 'idempotent', 'unsafe'] as const;
+export type RequestClass = (typeof REQUEST_CLASSES)[number];

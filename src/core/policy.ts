@@ -1,0 +1,115 @@
+/** A route's policy: plain frozen data, resolved when the configuration is loaded. */
+
+export type KeySource =
+  /** A header field; `name` in lower case. */
+  | { readonly kind: 'header'; readonly name: string }
+  | { readonly kind: 'query'; readonly name: string }
+  /** A member of a JSON body by JSON Pointer (RFC 6901); `tokens` are its decoded reference tokens. */
+  | { readonly kind: 'json'; readonly pointer: string; readonly tokens: readonly string[] };
+
+export type KeyPolicy = {
+  /** Tried in order; the first that carries a value names the key; another that disagrees is an error. */
+  readonly sources: readonly KeySource[];
+  /** strict: an RFC 9651 String. lenient: `abc` and `"abc"` are one key. Concerns header sources only. */
+  readonly syntax: 'strict' | 'lenient';
+  readonly charsMin: number;
+  readonly charsMax: number;
+  /** visible-ascii: %x21-7E. printable-ascii: %x20-7E. uuid: RFC 9562 text form, compared in lower case. */
+  readonly characters: 'visible-ascii' | 'printable-ascii' | 'uuid';
+  readonly presence: 'required' | 'optional';
+};
+
+export type ScopePolicy = {
+  /** Lower-case names of the fields whose values together are the principal. */
+  readonly headers: readonly string[];
+  readonly anonymous: 'allow' | 'refuse';
+};
+
+export type FingerprintBody =
+  | { readonly kind: 'bytes' }
+  /** RFC 8785; falls back to bytes where canonicalisation would lose something. */
+  | { readonly kind: 'canonical-json' }
+  | { readonly kind: 'json-select'; readonly pointers: readonly string[] }
+  | { readonly kind: 'json-exclude'; readonly pointers: readonly string[] }
+  | { readonly kind: 'none' };
+
+export type FingerprintPolicy = {
+  /** Digest of everything below; stored with the record, so that a changed policy is never a mismatch. */
+  readonly id: string;
+  readonly method: 'include' | 'exclude';
+  readonly path: 'include' | 'exclude';
+  /** raw: bytes as sent. parsed: name/value pairs, order of names ignored. */
+  readonly query: 'raw' | 'parsed' | 'exclude';
+  readonly body: FingerprintBody;
+  /** Lower-case names. Default content-type and content-encoding. */
+  readonly headers: readonly string[];
+};
+
+/** What a complete response with a given status does to the claim. */
+export type StatusAction = 'complete' | 'release' | 'park';
+
+export type StatusTable = {
+  /** Index is the status code, 0 to 999; resolved from the default table, then classes, then single codes. */
+  readonly actions: readonly StatusAction[];
+};
+
+export type InFlightPolicy =
+  | { readonly kind: 'join'; readonly waitMs: number; readonly waitersMax: number }
+  | { readonly kind: 'reject' };
+
+export type PathSegment =
+  | { readonly kind: 'literal'; readonly text: string }
+  /** Exactly one segment. */
+  | { readonly kind: 'one' }
+  /** Any number of segments, none included. */
+  | { readonly kind: 'rest' };
+
+export type RouteMatch = {
+  /** Lower-case host without port; `*.example.com` matches one or more labels; null matches all. */
+  readonly host: string | null;
+  /** Null matches every path. */
+  readonly path: readonly PathSegment[] | null;
+  /** Empty matches all. Case-sensitive (RFC 9110 section 9.1). */
+  readonly methods: readonly string[];
+  /** All must match; value null asks only for presence. Names in lower case. */
+  readonly headers: readonly { readonly name: string; readonly value: string | null }[];
+};
+
+export type RoutePolicy = {
+  readonly name: string;
+  readonly match: RouteMatch;
+  readonly mode: 'enforce' | 'observe';
+  readonly keyspace: string;
+  readonly key: KeyPolicy;
+  /** Whether PUT, DELETE and the other idempotent methods are keyed when a key is there. */
+  readonly idempotentMethods: 'bypass' | 'keyed';
+  readonly scope: ScopePolicy;
+  readonly fingerprint: FingerprintPolicy;
+  readonly inFlight: InFlightPolicy;
+  readonly leaseMs: number;
+  readonly retainMs: number;
+  readonly unknownRetainMs: number;
+  /** together: claim and dispatch are one store write. separate: two (`markDispatch: true`). */
+  readonly dispatchMark: 'together' | 'separate';
+  readonly status: StatusTable;
+  readonly replay: {
+    /** Lower-case names never sent with a replay, besides the fixed ones. */
+    readonly withheldHeaders: readonly string[];
+    readonly setCookie: 'withhold' | 'keep';
+  };
+  readonly onUnknown: 'hold' | 'retry';
+  /** How long an unknown must have been quiet before `retry` acts (design: `reconcile.quiet`). */
+  readonly quietMs: number;
+  readonly onStoreDown: 'refuse' | 'forward';
+  /** What a response whose end cannot be proven does. */
+  readonly unprovenEnd: 'park' | 'trust';
+  readonly requestBytesMax: number;
+  readonly responseBytesMax: number;
+  /** Counted from dispatch; 0 means none, except lateAnswerMs where 0 parks at once. */
+  readonly timeouts: {
+    readonly headMs: number;
+    readonly bodyIdleMs: number;
+    readonly totalMs: number;
+    readonly lateAnswerMs: number;
+  };
+};

@@ -1,0 +1,40 @@
+import { hash } from 'node:crypto';
+import type { ScopePolicy } from './policy.ts';
+import { allValues, type RequestHead } from './wire.ts';
+
+/** Whose key it is: a digest over the scope's fields, tagged so that no credential equals the anonymous scope. */
+export type Scope =
+  | { readonly kind: 'scope'; readonly scope: Uint8Array }
+  | { readonly kind: 'missing'; readonly detail: string }
+  | { readonly kind: 'invalid'; readonly detail: string };
+
+const ANONYMOUS = Uint8Array.of(0x61);
+const CREDENTIAL_TAG = 'c';
+
+export function readScope(policy: ScopePolicy, head: RequestHead): Scope {
+  let text = CREDENTIAL_TAG;
+  let present = 0;
+  for (const name of policy.headers) {
+    const values = allValues(head.rawHeaders, name);
+    const [value] = values;
+    // Which of two credentials the backend would believe is not ours to guess.
+    if (values.length > 1)
+      return {
+        kind: 'invalid',
+        detail: `The field ${name} is repeated; it says who is asking and must be there once.`,
+      };
+    if (value === undefined || value === '') {
+      text += `${name.length}:${name}-`;
+      continue;
+    }
+    present += 1;
+    text += `${name.length}:${name}=${value.length}:${value}`;
+  }
+  if (present > 0) return { kind: 'scope', scope: hash('sha256', Buffer.from(text, 'latin1'), 'buffer') };
+  if (policy.anonymous === 'allow') return { kind: 'scope', scope: ANONYMOUS };
+  const fields = policy.headers.join(' or ');
+  return {
+    kind: 'missing',
+    detail: `A request with a key needs ${fields === '' ? 'a scope' : fields}: keys belong to a caller, and this one is not known.`,
+  };
+}

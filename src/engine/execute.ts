@@ -1,0 +1,242 @@
+import { forwardRequestHeaders, type KeyedStatus, retryAfterMs, withContentLength } from '../core/headers.ts';
+import type { RoutePolicy } from '../core/policy.ts';
+import type { Claim, StoredResponse, WriteResult } from '../core/record.ts';
+import { type Settlement, settle, statusAction } from '../core/settle.ts';
+import { unreachable } from '../core/unreachable.ts';
+import { firstValue } from '../core/wire.ts';
+import { type Capture, type Captured, startCapture } from '../http/capture.ts';
+import type { OutgoingRequest } from '../http/seam.ts';
+import { StoreUnavailable } from '../store/contract.ts';
+import type { Hold } from '../store/keep-alive.ts';
+import { forwardFacts, unreachableDetail } from './forward.ts';
+import { answerProblem } from './respond.ts';
+import type { Ending, RequestContext } from './types.ts';
+
+/**
+ * An execution under a claim, from the claim to its settlement. From here on no failure of the store lets the request
+ * out again: it can only delay the answer, or leave the key unknown.
+ */
+export async function execute(
+  context: RequestContext,
+  claim: Claim,
+  attempt: number,
+  claimSentMs: number,
+  body: Uint8Array,
+): Promise<Ending> {
+  const { engine, policy } = context;
+  const lost = once(() => claimLost(context));
+  const hold = engine.keepAlive.hold(claim, policy.leaseMs, claimSentMs, lost);
+  if (policy.dispatchMark === 'separate') {
+    const refused = await markDispatch(context, claim, hold);
+    if (refused !== null) return refused;
+  }
+  let answered: Ending | null = null;
+  const capture = startCapture({
+    upstream: context.snapshot.upstream,
+    request: outgoing(context, claim, attempt, body),
+    reply: context.incoming.reply,
+    responseBytesMax: policy.responseBytesMax,
+    budget: engine.budget,
+    timeouts: policy.timeouts,
+    wallMs: engine.wallMs,
+    beforeDispatch: () =>
+      hold.leaseLeftMs() > leaseMarginMs(policy) && engine.shuttingDown() === 'no' ? 'go' : 'stop',
+    keyedStatus: (status, size, end) => keyedStatus(policy, status, size, end),
+    onClientTimeout: () => {
+      answered = answerProblem(context, 'upstream-timeout', 'parked');
+    },
+  });
+  const stopShutdown = engine.onShutdown(() =>
+    capture.destroy({ kind: 'failed', cause: 'aborted', message: 'shut down' }),
+  );
+  try {
+    const captured = await capture.ended;
+    hold.release();
+    engine.metrics.upstreamEnded(policy.name, captured.upstreamMs / 1000);
+    const settlement = settle(captured.end, captured.body, policy);
+    const written = await write(context, claim, settlement, captured, lost);
+    return { ...answer(context, capture, captured, settlement, written, answered), attempt };
+  } finally {
+    stopShutdown();
+    hold.release();
+    // The chunks wait for a slow client in the socket's buffer.
+    context.incoming.reply.onClosed(() => capture.dispose());
+  }
+}
+
+/** The part of a lease that is kept for the way from the last look to the first byte. */
+function leaseMarginMs(policy: RoutePolicy): number {
+  return policy.leaseMs * 0.2;
+}
+
+/** Null: marked, go on. Without a proven mark nothing is dispatched. */
+async function markDispatch(context: RequestContext, claim: Claim, hold: Hold): Promise<Ending | null> {
+  const { engine, policy } = context;
+  try {
+    if ((await engine.store.dispatch(claim)) === 'ok') return null;
+    hold.release();
+    return answerProblem(context, 'in-flight', 'in_flight');
+  } catch (error) {
+    hold.release();
+    if (!(error instanceof StoreUnavailable)) throw error;
+    engine.log.storeUnavailable(error.reason, error.message);
+    engine.settler.releaseOwner(claim.recordKey, claim.owner, policy.leaseMs);
+    return answerProblem(context, 'store-unavailable', 'store_unavailable');
+  }
+}
+
+function outgoing(context: RequestContext, claim: Claim, attempt: number, body: Uint8Array): OutgoingRequest {
+  const { head, policy } = context;
+  // A repeat may accept other codings than the first request did; one form fits all (edge case 58).
+  const acceptEncoding = policy.fingerprint.headers.includes('accept-encoding') ? 'keep' : 'identity';
+  const headers = forwardRequestHeaders(
+    head.rawHeaders,
+    forwardFacts(context, { token: claim.token, attempt, acceptEncoding }),
+  );
+  const framed = body.byteLength > 0 || context.incoming.body.framing !== 'none';
+  return {
+    method: head.method,
+    target: head.target,
+    rawHeaders: framed ? withContentLength(headers, body.byteLength) : headers,
+    body: { kind: 'bytes', bytes: body },
+    sockets: 'keyed',
+  };
+}
+
+function keyedStatus(
+  policy: RoutePolicy,
+  status: number,
+  size: 'within-limit' | 'over-limit',
+  end: 'proven' | 'unproven',
+): KeyedStatus {
+  if (size === 'over-limit' || statusAction(policy.status, status) !== 'complete') return 'unstored';
+  return end === 'unproven' && policy.unprovenEnd === 'park' ? 'unstored' : 'executed';
+}
+
+async function write(
+  context: RequestContext,
+  claim: Claim,
+  settlement: Settlement,
+  captured: Captured,
+  lost: () => void,
+): Promise<WriteResult | 'pending'> {
+  const { engine, policy, snapshot } = context;
+  const { store, settler } = engine;
+  const { settleWaitMs } = snapshot.config.storePolicy;
+  switch (settlement.kind) {
+    case 'complete': {
+      const response = storedResponse(captured, settlement.keep);
+      return await settler.settle(
+        () => store.complete(claim, response, policy.retainMs),
+        policy.leaseMs,
+        settleWaitMs,
+        lost,
+      );
+    }
+    case 'release': {
+      const after = retryAfterMs(
+        captured.head === null ? undefined : firstValue(captured.head.rawHeaders, 'retry-after'),
+        engine.wallMs(),
+      );
+      return await settler.settle(() => store.release(claim, after), policy.leaseMs, settleWaitMs, lost);
+    }
+    case 'park':
+      engine.metrics.unknownRecord(policy.name, settlement.reason);
+      return await settler.settle(
+        () => store.park(claim, settlement.reason),
+        policy.leaseMs,
+        settleWaitMs,
+        lost,
+      );
+    default:
+      return unreachable(settlement);
+  }
+}
+
+function storedResponse(captured: Captured, keep: 'full' | 'unstored'): StoredResponse {
+  const status = captured.head?.status ?? 0;
+  if (keep === 'unstored') return { kind: 'unstored', status, receivedAtMs: captured.receivedAtMs };
+  const only = captured.chunks[0];
+  return {
+    kind: 'full',
+    status,
+    rawHeaders: captured.head?.rawHeaders ?? [],
+    body: captured.chunks.length === 1 && only !== undefined ? only : Buffer.concat(captured.chunks),
+    receivedAtMs: captured.receivedAtMs,
+  };
+}
+
+/** The claim is settled, or as settled as the store allows: the client gets the rest of its answer. */
+function answer(
+  context: RequestContext,
+  capture: Capture,
+  captured: Captured,
+  settlement: Settlement,
+  written: WriteResult | 'pending',
+  answered: Ending | null,
+): Ending {
+  const { incoming } = context;
+  const { end, upstreamMs } = captured;
+  if (end.kind === 'complete') {
+    capture.finish();
+    const outcome =
+      settlement.kind === 'complete'
+        ? completeOutcome(settlement.keep, written)
+        : settlement.kind === 'release'
+          ? 'released'
+          : 'parked';
+    const status = answered === null ? end.status : answered.status;
+    return {
+      outcome,
+      status,
+      problem: answered?.problem ?? null,
+      context,
+      upstreamMs,
+      bytesOut: captured.bodyBytes,
+      attempt: null,
+    };
+  }
+  if (answered !== null) return { ...answered, upstreamMs };
+  if (end.kind === 'never-dispatched') {
+    return {
+      ...answerProblem(context, 'upstream-unreachable', 'upstream_unreachable', {
+        detail: unreachableDetail(end.message),
+      }),
+      upstreamMs,
+    };
+  }
+  if (incoming.reply.state() === 'open')
+    return { ...answerProblem(context, 'upstream-failed', 'parked'), upstreamMs };
+  incoming.reply.destroy();
+  return {
+    outcome: 'parked',
+    status: captured.head?.status ?? 0,
+    problem: null,
+    context,
+    upstreamMs,
+    bytesOut: captured.bodyBytes,
+    attempt: null,
+  };
+}
+
+function completeOutcome(
+  keep: 'full' | 'unstored',
+  written: WriteResult | 'pending',
+): 'executed' | 'unstored' {
+  return keep === 'full' && written === 'ok' ? 'executed' : 'unstored';
+}
+
+/** A renewal and a settlement may both find the claim gone: one incident. */
+function once(run: () => void): () => void {
+  let done: 'no' | 'yes' = 'no';
+  return () => {
+    if (done === 'no') run();
+    done = 'yes';
+  };
+}
+
+/** The record was no longer ours: a failover lost the claim, or an operator re-opened the key. An incident. */
+function claimLost(context: RequestContext): void {
+  context.engine.metrics.claimLost(context.policy.name);
+  context.engine.log.claimLost(context.policy.name, context.recordKey ?? '');
+}

@@ -1,0 +1,151 @@
+import { type ForwardFacts, forwardRequestHeaders, withContentLength } from '../core/headers.ts';
+import type { Outcome } from '../core/outcome.ts';
+import { unreachable } from '../core/unreachable.ts';
+import { type Passed, pass } from '../http/pass.ts';
+import type { OutgoingBody, OutgoingRequest } from '../http/seam.ts';
+import { answerProblem, type ProblemExtras } from './respond.ts';
+import type { Ending, RequestContext } from './types.ts';
+
+/** A request without a record: passed on as it is. */
+
+export type ForwardBody =
+  | { readonly kind: 'as-it-comes'; readonly tap?: (chunk: Uint8Array) => void }
+  | { readonly kind: 'read'; readonly bytes: Uint8Array };
+
+export type ForwardNote = {
+  /** Forwarded without protection, and the client is told so. */
+  readonly unprotected?: 'store-down';
+  /** What `mode: enforce` would have done. */
+  readonly observed?: Outcome;
+};
+
+export async function forward(
+  context: RequestContext,
+  body: ForwardBody,
+  note: ForwardNote = {},
+): Promise<Ending> {
+  const { engine, snapshot, incoming, policy } = context;
+  if (note.observed !== undefined) engine.metrics.observed(policy.name, note.observed);
+  const addedHeaders = note.unprotected === undefined ? [] : ['Idempotency-Status', 'unstored'];
+  for (let attempt = 1; ; attempt++) {
+    const passed = await pass({
+      upstream: snapshot.upstream,
+      request: outgoing(context, body),
+      reply: incoming.reply,
+      timeouts: policy.timeouts,
+      wallMs: engine.wallMs,
+      addedHeaders,
+    });
+    if (attempt === 1 && mayRetry(context, body, passed)) continue;
+    return ending(context, passed, note);
+  }
+}
+
+/** Once more, only for an idempotent request of which provably nothing was sent (RFC 9110 section 9.2.2). */
+function mayRetry(context: RequestContext, body: ForwardBody, passed: Passed): boolean {
+  const { incoming, requestClass } = context;
+  if (
+    passed.end.kind !== 'never-dispatched' ||
+    passed.end.cause === 'stopped' ||
+    passed.end.cause === 'queue-timeout'
+  )
+    return false;
+  if (requestClass === 'unsafe' || incoming.reply.state() !== 'open') return false;
+  return body.kind === 'read' || incoming.body.taken() === 'untouched';
+}
+
+function outgoing(context: RequestContext, body: ForwardBody): OutgoingRequest {
+  const { head, incoming } = context;
+  const headers = forwardRequestHeaders(head.rawHeaders, forwardFacts(context, null));
+  const framed = incoming.body.framing !== 'none';
+  return {
+    method: head.method,
+    target: head.target,
+    rawHeaders: body.kind === 'read' && framed ? withContentLength(headers, body.bytes.byteLength) : headers,
+    body: outgoingBody(context, body),
+    sockets: 'shared',
+  };
+}
+
+function outgoingBody(context: RequestContext, body: ForwardBody): OutgoingBody {
+  switch (body.kind) {
+    case 'read':
+      return { kind: 'bytes', bytes: body.bytes };
+    case 'as-it-comes':
+      return context.incoming.body.framing === 'none' ? { kind: 'none' } : streamed(context, body.tap);
+    default:
+      return unreachable(body);
+  }
+}
+
+function streamed(context: RequestContext, tap: ((chunk: Uint8Array) => void) | undefined): OutgoingBody {
+  const { body } = context.incoming;
+  return {
+    kind: 'stream',
+    open: (onChunk) =>
+      body.stream((chunk) => {
+        tap?.(chunk);
+        onChunk();
+      }),
+  };
+}
+
+function ending(context: RequestContext, passed: Passed, note: ForwardNote): Ending {
+  const { engine, incoming, policy } = context;
+  const { end, upstreamMs } = passed;
+  engine.metrics.upstreamEnded(policy.name, upstreamMs / 1000);
+  const outcome: Outcome = note.unprotected === undefined ? 'bypassed' : 'unstored';
+  const open = incoming.reply.state() === 'open';
+  switch (end.kind) {
+    case 'never-dispatched':
+      return {
+        ...answerProblem(context, 'upstream-unreachable', 'upstream_unreachable', {
+          detail: unreachableDetail(end.message),
+        }),
+        upstreamMs,
+      };
+    case 'failed':
+      if (open)
+        return { ...answerProblem(context, 'upstream-failed', outcome, unprotected(context)), upstreamMs };
+      break;
+    case 'timed-out':
+      if (open)
+        return { ...answerProblem(context, 'upstream-timeout', outcome, unprotected(context)), upstreamMs };
+      break;
+    case 'complete':
+      break;
+    default:
+      return unreachable(end);
+  }
+  return {
+    outcome,
+    status: passed.status,
+    problem: null,
+    context,
+    upstreamMs,
+    bytesOut: passed.bodyBytes,
+    attempt: null,
+  };
+}
+
+/** Without a key only an idempotent request may be sent again after it was sent once (RFC 9110 section 9.2.2). */
+function unprotected(context: RequestContext): ProblemExtras {
+  return context.requestClass === 'unsafe' ? { keyed: 'unkeyed' } : {};
+}
+
+export function unreachableDetail(message: string): string {
+  return `The backend could not be reached, and nothing was sent to it (${message}).`;
+}
+
+export function forwardFacts(context: RequestContext, execution: ForwardFacts['execution']): ForwardFacts {
+  const { snapshot, incoming, head, host } = context;
+  return {
+    peerAddress: incoming.peer.address,
+    protocol: incoming.peer.protocol,
+    host,
+    forwarding: snapshot.forwardingOf(incoming.peer.address),
+    upstreamHost: snapshot.config.upstream.host === 'upstream' ? snapshot.upstream.authority : null,
+    httpVersion: head.httpVersion,
+    execution,
+  };
+}

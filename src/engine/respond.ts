@@ -1,0 +1,100 @@
+import { replayHeaders } from '../core/headers.ts';
+import type { Outcome } from '../core/outcome.ts';
+import type { StoredResponse } from '../core/record.ts';
+import type { Incoming } from '../http/seam.ts';
+import { renderProblem } from '../problems/problem.ts';
+import type { ProblemCode } from '../problems/registry.ts';
+import type { Ending, Engine, RequestContext, Snapshot } from './types.ts';
+
+export type ProblemExtras = {
+  readonly detail?: string;
+  readonly retryAfterMs?: number;
+  /** unkeyed: nothing would hold a repeat of this request back. */
+  readonly keyed?: 'unkeyed';
+};
+
+/** The one place where a request is answered with a problem. */
+export function answerProblem(
+  context: RequestContext,
+  code: ProblemCode,
+  outcome: Outcome,
+  extras: ProblemExtras = {},
+): Ending {
+  const { engine, snapshot, incoming, key } = context;
+  const { status, bytesOut } = sendProblem(engine, snapshot, incoming, code, {
+    ...extras,
+    ...(key === null ? {} : { key }),
+  });
+  return { outcome, status, problem: code, context, upstreamMs: 0, bytesOut, attempt: null };
+}
+
+/** The same for a request that never got as far as a route. */
+export function refuse(
+  engine: Engine,
+  snapshot: Snapshot,
+  incoming: Incoming,
+  code: ProblemCode,
+  detail?: string,
+): Ending {
+  const { status, bytesOut } = sendProblem(
+    engine,
+    snapshot,
+    incoming,
+    code,
+    detail === undefined ? {} : { detail },
+  );
+  const outcome = code === 'draining' ? 'overloaded' : 'rejected';
+  return { outcome, status, problem: code, context: null, upstreamMs: 0, bytesOut, attempt: null };
+}
+
+function sendProblem(
+  engine: Engine,
+  snapshot: Snapshot,
+  incoming: Incoming,
+  code: ProblemCode,
+  extras: ProblemExtras & { readonly key?: string },
+): { readonly status: number; readonly bytesOut: number } {
+  const problem = renderProblem({
+    code,
+    instance: engine.newUuid(),
+    docsUrl: snapshot.config.docsUrl,
+    ...extras,
+  });
+  engine.metrics.problem(code);
+  if (incoming.reply.state() === 'gone') return { status: 0, bytesOut: 0 };
+  const rawHeaders = [...problem.rawHeaders, 'Date', new Date(engine.wallMs()).toUTCString()];
+  // A framing error leaves no trust in where the next request on this connection would begin.
+  if (code === 'bad-request' || code === 'draining' || code === 'head-too-large')
+    rawHeaders.push('Connection', 'close');
+  incoming.reply.send(
+    { status: problem.status, rawHeaders },
+    incoming.head.method === 'HEAD' ? null : problem.body,
+  );
+  return { status: problem.status, bytesOut: problem.body.byteLength };
+}
+
+export function replay(
+  context: RequestContext,
+  response: Extract<StoredResponse, { kind: 'full' }>,
+  how: 'replayed' | 'joined',
+): Ending {
+  const { engine, incoming, policy } = context;
+  const { reply } = incoming;
+  const bytesOut = response.body.byteLength;
+  // Held until a client has read it, however slowly.
+  if (engine.budget.take(bytesOut) === 'full') return answerProblem(context, 'overloaded', 'overloaded');
+  reply.onClosed(() => engine.budget.give(bytesOut));
+  reply.send(
+    { status: response.status, rawHeaders: replayHeaders(response, policy, how, engine.wallMs()) },
+    response.body,
+  );
+  return {
+    outcome: how,
+    status: response.status,
+    problem: null,
+    context,
+    upstreamMs: 0,
+    bytesOut,
+    attempt: null,
+  };
+}

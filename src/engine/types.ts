@@ -1,0 +1,80 @@
+import type { ResolvedConfig } from '../config/resolved.ts';
+import type { Outcome, RequestClass } from '../core/outcome.ts';
+import type { RoutePolicy } from '../core/policy.ts';
+import type { RecordKey } from '../core/record.ts';
+import type { RequestHead } from '../core/wire.ts';
+import type { GuardLimits } from '../http/guard.ts';
+import type { ByteBudget, Incoming, Upstream } from '../http/seam.ts';
+import type { Log } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import type { ProblemCode } from '../problems/registry.ts';
+import type { Store } from '../store/contract.ts';
+import type { KeepAlive } from '../store/keep-alive.ts';
+import type { Settler } from './settler.ts';
+
+/** What lives as long as the process. */
+export type Engine = {
+  readonly store: Store;
+  readonly keepAlive: KeepAlive;
+  readonly settler: Settler;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly budget: ByteBudget;
+  readonly waiters: Waiters;
+  readonly wallMs: () => number;
+  readonly monotonicMs: () => number;
+  readonly newOwner: () => string;
+  readonly newUuid: () => string;
+  /** Runs when the drain time is over; returns how to take it back. */
+  readonly onShutdown: (listener: () => void) => () => void;
+  readonly shutDown: () => void;
+  /** The drain time is over: what has not been dispatched never will be. */
+  readonly shuttingDown: () => 'no' | 'yes';
+  readonly draining: () => 'serving' | 'draining';
+  readonly overloaded: (snapshot: Snapshot) => 'overloaded' | 'has-room';
+};
+
+/** What a configuration made of itself; a request keeps the one it began with (fault 47). */
+export type Snapshot = {
+  readonly config: ResolvedConfig;
+  readonly upstream: Upstream;
+  /** HMAC secrets, current first. */
+  readonly secrets: readonly Uint8Array[];
+  readonly guardLimits: GuardLimits;
+  readonly reliedOn: ReadonlySet<string>;
+  readonly forwardingOf: (peerAddress: string) => 'trusted' | 'untrusted';
+};
+
+export type RequestContext = {
+  readonly engine: Engine;
+  readonly snapshot: Snapshot;
+  readonly incoming: Incoming;
+  /** The head with its target in origin form. */
+  readonly head: RequestHead;
+  readonly host: string;
+  readonly path: string;
+  readonly policy: RoutePolicy;
+  readonly requestClass: RequestClass;
+  readonly key: string | null;
+  readonly recordKey: RecordKey | null;
+};
+
+/** How a request ended: what the log line and the metrics are made of. */
+export type Ending = {
+  readonly outcome: Outcome;
+  /** Sent to the client; 0 when it was gone. */
+  readonly status: number;
+  readonly problem: ProblemCode | null;
+  readonly context: RequestContext | null;
+  readonly upstreamMs: number;
+  readonly bytesOut: number;
+  /** Which grant of the key this was; null where nothing was executed under a key. */
+  readonly attempt: number | null;
+};
+
+/** Joiners, counted for each record key. */
+export type Waiters = {
+  enter(recordKey: RecordKey, waitersMax: number): 'entered' | 'full';
+  leave(recordKey: RecordKey): void;
+  count(): number;
+};

@@ -1,0 +1,26 @@
+import type { RecordKey } from '../core/record.ts';
+import type { Waiters } from './types.ts';
+
+/** Bounds the joiners of one key in this process; a key without joiners takes no memory. */
+export function createWaiters(): Waiters {
+  const byKey = new Map<RecordKey, number>();
+  let total = 0;
+  return {
+    enter(recordKey, waitersMax) {
+      const waiting = byKey.get(recordKey) ?? 0;
+      if (waiting >= waitersMax) return 'full';
+      byKey.set(recordKey, waiting + 1);
+      total += 1;
+      return 'entered';
+    },
+    leave(recordKey) {
+      const waiting = byKey.get(recordKey) ?? 0;
+      if (waiting <= 1) byKey.delete(recordKey);
+      else byKey.set(recordKey, waiting - 1);
+      total -= 1;
+    },
+    count() {
+      return total;
+    },
+  };
+}

@@ -1,0 +1,246 @@
+import { endToEndResponseHeaders, type KeyedStatus, markKeyed, mayHaveBody } from '../core/headers.ts';
+import type { RoutePolicy } from '../core/policy.ts';
+import type { ExchangeEnd } from '../core/settle.ts';
+import { firstValue, type ResponseHead } from '../core/wire.ts';
+import type { ByteBudget, Exchange, ExchangeSink, OutgoingRequest, Reply, Upstream } from './seam.ts';
+
+/**
+ * One execution under a claim: the response is captured at the upstream's speed and streamed on to the client,
+ * all but its last byte, which waits until the record is durable.
+ */
+
+export type Captured = {
+  readonly end: ExchangeEnd;
+  /** End-to-end fields only, as stored; null when no head came. */
+  readonly head: ResponseHead | null;
+  readonly body: 'captured' | 'over-limit';
+  readonly bodyBytes: number;
+  /** Empty when over the limit. */
+  readonly chunks: readonly Uint8Array[];
+  /** Wall time of the head. */
+  readonly receivedAtMs: number;
+  /** From dispatch to the end; 0 when never dispatched. */
+  readonly upstreamMs: number;
+};
+
+export type CaptureOptions = {
+  readonly upstream: Upstream;
+  readonly request: OutgoingRequest;
+  readonly reply: Reply;
+  readonly responseBytesMax: number;
+  readonly budget: ByteBudget;
+  readonly timeouts: RoutePolicy['timeouts'];
+  readonly wallMs: () => number;
+  /** The last look at the lease before the first byte leaves. */
+  readonly beforeDispatch: () => 'go' | 'stop';
+  /** What the first client is told, from what is known at the head. */
+  readonly keyedStatus: (
+    status: number,
+    body: 'within-limit' | 'over-limit',
+    end: 'proven' | 'unproven',
+  ) => KeyedStatus;
+  /** The client has waited long enough and has seen nothing yet: answer it. The exchange goes on. */
+  readonly onClientTimeout: () => void;
+};
+
+export type Capture = {
+  readonly ended: Promise<Captured>;
+  /** Lets the last byte go. Without a head sent, or for a client that was answered or left, it does nothing. */
+  finish(): void;
+  /** Gives the memory of the captured body back. */
+  dispose(): void;
+  destroy(as: ExchangeEnd): void;
+};
+
+export function startCapture(options: CaptureOptions): Capture {
+  return new CaptureRun(options);
+}
+
+class CaptureRun implements Capture, ExchangeSink {
+  readonly ended: Promise<Captured>;
+  readonly #options: CaptureOptions;
+  readonly #exchange: Exchange;
+  #resolve: (captured: Captured) => void = () => undefined;
+  #head: ResponseHead | null = null;
+  #receivedAtMs = 0;
+  #expectedBytes: number | null = null;
+  #body: 'captured' | 'over-limit' = 'captured';
+  #chunks: Uint8Array[] = [];
+  #budgetBytes = 0;
+  #bodyBytes = 0;
+  /** live: the client sees the response as it comes. detached: it was answered otherwise, or the connection broken. */
+  #client: 'live' | 'detached' = 'live';
+  #held: Uint8Array | null = null;
+  #over: 'no' | 'yes' = 'no';
+  #dispatchedMs = 0;
+  #progressTimer: NodeJS.Timeout | null = null;
+  #totalTimer: NodeJS.Timeout | null = null;
+  #lateTimer: NodeJS.Timeout | null = null;
+
+  constructor(options: CaptureOptions) {
+    this.#options = options;
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#exchange = options.upstream.start(options.request, this);
+  }
+
+  dispatching(): 'go' | 'stop' {
+    if (this.#options.beforeDispatch() === 'stop') return 'stop';
+    this.#dispatchedMs = performance.now();
+    const { headMs, totalMs } = this.#options.timeouts;
+    if (headMs > 0) this.#progressTimer = setTimeout(this.#onClientTimeout, headMs);
+    if (totalMs > 0) this.#totalTimer = setTimeout(this.#onClientTimeout, totalMs);
+    return 'go';
+  }
+
+  uploaded(): void {
+    // The body is in memory: it is handed on whole.
+  }
+
+  sent(): void {
+    // The body was in memory: dispatch and sent are one moment.
+  }
+
+  informational(head: ResponseHead): void {
+    if (this.#client === 'live') this.#options.reply.informational(head);
+  }
+
+  head(head: ResponseHead, end: 'proven' | 'unproven'): void {
+    const options = this.#options;
+    this.#clearTimer('progress');
+    this.#receivedAtMs = options.wallMs();
+    this.#head = {
+      status: head.status,
+      rawHeaders: endToEndResponseHeaders(head.rawHeaders, this.#receivedAtMs),
+    };
+    const hasBody = mayHaveBody(head.status) && options.request.method !== 'HEAD';
+    const length = firstValue(head.rawHeaders, 'content-length');
+    this.#expectedBytes = !hasBody ? 0 : length === undefined ? null : Number(length);
+    if (this.#expectedBytes !== null && this.#expectedBytes > options.responseBytesMax) this.#overLimit();
+    if (this.#expectedBytes !== 0 && options.timeouts.bodyIdleMs > 0 && this.#lateTimer === null) {
+      this.#progressTimer = setTimeout(this.#onClientTimeout, options.timeouts.bodyIdleMs);
+    }
+    if (this.#client === 'detached') return;
+    const limit = this.#body === 'captured' ? 'within-limit' : 'over-limit';
+    const status = options.keyedStatus(head.status, limit, end);
+    options.reply.begin({ status: head.status, rawHeaders: markKeyed(this.#head.rawHeaders, status) });
+    // An answer that came whole in one packet leaves in one write; a head that stands alone must not wait.
+    if (this.#expectedBytes !== 0) queueMicrotask(this.#flushLoneHead);
+  }
+
+  chunk(bytes: Uint8Array): void {
+    this.#bodyBytes += bytes.byteLength;
+    this.#progressTimer?.refresh();
+    if (this.#body === 'captured') this.#keep(bytes);
+    if (this.#client === 'detached') return;
+    if (this.#expectedBytes !== null && this.#bodyBytes >= this.#expectedBytes) {
+      this.#held = bytes;
+      return;
+    }
+    const { reply } = this.#options;
+    if (reply.write(bytes) === 'wait' && this.#body === 'over-limit') this.#pauseUntilDrained();
+  }
+
+  end(end: ExchangeEnd): void {
+    this.#over = 'yes';
+    this.#clearTimer('progress');
+    this.#clearTimer('total');
+    this.#clearTimer('late');
+    this.#resolve({
+      end,
+      head: this.#head,
+      body: this.#body,
+      bodyBytes: this.#bodyBytes,
+      chunks: this.#chunks,
+      receivedAtMs: this.#receivedAtMs,
+      upstreamMs: this.#dispatchedMs === 0 ? 0 : performance.now() - this.#dispatchedMs,
+    });
+  }
+
+  finish(): void {
+    if (this.#client === 'detached') return;
+    this.#options.reply.end(this.#held);
+    this.#held = null;
+  }
+
+  dispose(): void {
+    this.#options.budget.give(this.#budgetBytes);
+    this.#budgetBytes = 0;
+    this.#chunks = [];
+  }
+
+  destroy(as: ExchangeEnd): void {
+    this.#exchange.destroy(as);
+  }
+
+  #keep(bytes: Uint8Array): void {
+    const { responseBytesMax, budget } = this.#options;
+    if (this.#bodyBytes > responseBytesMax || budget.take(bytes.byteLength) === 'full') {
+      this.#overLimit();
+      return;
+    }
+    this.#budgetBytes += bytes.byteLength;
+    this.#chunks.push(bytes);
+  }
+
+  #overLimit(): void {
+    this.#body = 'over-limit';
+    this.dispose();
+  }
+
+  /** Only a response that is not kept waits for its client: one that is kept must never delay the settle. */
+  #pauseUntilDrained(): void {
+    const { reply, timeouts } = this.#options;
+    this.#exchange.pause();
+    this.#clearTimer('progress');
+    const resume = (): void => {
+      if (this.#over === 'yes') return;
+      if (timeouts.bodyIdleMs > 0 && this.#progressTimer === null && this.#lateTimer === null) {
+        this.#progressTimer = setTimeout(this.#onClientTimeout, timeouts.bodyIdleMs);
+      }
+      this.#exchange.resume();
+    };
+    reply.onDrain(resume);
+    // A client that leaves never drains; the execution still has to end.
+    reply.onGone(resume);
+  }
+
+  readonly #flushLoneHead = (): void => {
+    if (this.#client === 'live' && this.#over === 'no' && this.#held === null)
+      this.#options.reply.flushHead();
+  };
+
+  readonly #onClientTimeout = (): void => {
+    this.#clearTimer('progress');
+    this.#clearTimer('total');
+    const { reply, timeouts, onClientTimeout } = this.#options;
+    if (this.#client === 'live') {
+      this.#client = 'detached';
+      if (reply.state() === 'open') onClientTimeout();
+      else reply.destroy();
+    }
+    this.#exchange.resume();
+    if (timeouts.lateAnswerMs === 0) this.#exchange.destroy({ kind: 'timed-out' });
+    else
+      this.#lateTimer = setTimeout(
+        () => this.#exchange.destroy({ kind: 'timed-out' }),
+        timeouts.lateAnswerMs,
+      );
+  };
+
+  #clearTimer(which: 'progress' | 'total' | 'late'): void {
+    if (which === 'progress' && this.#progressTimer !== null) {
+      clearTimeout(this.#progressTimer);
+      this.#progressTimer = null;
+    }
+    if (which === 'total' && this.#totalTimer !== null) {
+      clearTimeout(this.#totalTimer);
+      this.#totalTimer = null;
+    }
+    if (which === 'late' && this.#lateTimer !== null) {
+      clearTimeout(this.#lateTimer);
+      this.#lateTimer = null;
+    }
+  }
+}

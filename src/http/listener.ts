@@ -1,0 +1,234 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { RequestHead } from '../core/wire.ts';
+import { describeListenError } from './listen-error.ts';
+import { NodeBody } from './node-body.ts';
+import { NodeReply } from './node-reply.ts';
+import type { Incoming, Peer } from './seam.ts';
+
+/** The downstream side over node:http. */
+
+export type ListenerOptions = {
+  readonly host: string;
+  readonly port: number;
+  readonly headBytesMax: number;
+  readonly headTimeoutMs: number;
+  readonly bodyTimeoutMs: number;
+  readonly idleMs: number;
+  readonly connectionsMax: number;
+};
+
+/** Why a request never became one: answered here, reported to the pipeline's counters. */
+export type MalformedReason = 'bad-request' | 'head-too-large' | 'request-timeout' | 'method-not-supported';
+
+export type ListenerHandler = {
+  handle(incoming: Incoming): void;
+  /** A request to change the protocol; the handler owns the socket from here on. */
+  upgrade(head: RequestHead, peer: Peer, socket: Duplex, firstBytes: Buffer): void;
+  /** The raw answer to bytes that are not a request; the socket is closed after it. */
+  malformed(reason: MalformedReason, detail: string): Uint8Array;
+};
+
+export type Listener = {
+  /** host:port actually bound. */
+  readonly address: { readonly host: string; readonly port: number };
+  /** Stops accepting; open connections close after the answer they are at. */
+  stopAccepting(): void;
+  /** Resolves when the last connection has closed. */
+  closed(): Promise<void>;
+  destroyConnections(): void;
+  closeIdle(): void;
+};
+
+/** Rejects with a one-line error when the address cannot be bound. */
+export function startListener(options: ListenerOptions, handler: ListenerHandler): Promise<Listener> {
+  const server = createServer({
+    maxHeaderSize: options.headBytesMax,
+    headersTimeout: options.headTimeoutMs,
+    // Whole requests are not timed here: an upload that is passed on may take long; bodies that are read have their own limit.
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(2_000, Math.max(100, options.headTimeoutMs / 4)),
+    keepAliveTimeout: options.idleMs,
+    keepAlive: true,
+    noDelay: true,
+    requireHostHeader: false,
+    joinDuplicateHeaders: false,
+    shouldUpgradeCallback: isTunnel,
+  });
+  server.maxConnections = options.connectionsMax;
+  // node:http would drop the fields above a count without a word; the guard counts them.
+  server.maxHeadersCount = 0;
+  // A client that half-closes after its request still gets its answer.
+  Object.assign(server, { httpAllowHalfOpen: true });
+  server.timeout = 0;
+  // node:http takes an answer that has ended for one that has left, also in its own close().
+  Object.assign(server, { closeIdleConnections: wire(server, options, handler) });
+  const closed = new Promise<void>((resolve) => server.once('close', resolve));
+  return new Promise((resolve, reject) => {
+    // Also later: an accept that fails for want of file descriptors is tried again by node, and must not end the process.
+    server.on('error', (error) =>
+      reject(describeListenError(error, 'listen', `${options.host}:${options.port}`)),
+    );
+    server.listen(options.port, options.host, () => {
+      const bound = server.address();
+      const port = typeof bound === 'object' && bound !== null ? bound.port : options.port;
+      resolve({
+        address: { host: options.host, port },
+        stopAccepting: () => {
+          server.close();
+          server.closeIdleConnections();
+        },
+        closed: () => closed,
+        destroyConnections: () => server.closeAllConnections(),
+        closeIdle: () => server.closeIdleConnections(),
+      });
+    });
+  });
+}
+
+/** WebSocket and other upgrades but h2c, which the guard refuses as an ordinary request. */
+function isTunnel(request: IncomingMessage): boolean {
+  const upgrade = request.headers.upgrade ?? '';
+  return upgrade !== '' && !/\bh2c\b/i.test(upgrade);
+}
+
+/** What a connection still owes: an answer of ours must never be written into that of another request. */
+type Debt = {
+  owed: number;
+  /** The last request that began on it. */
+  newest: NodeBody | null;
+  /** Nothing more is read from it: closed once the answers that are owed have gone out. */
+  reading: 'on' | 'over';
+  /** Of what is owed: the newest, where its body broke off and no answer to it can be true. */
+  lost: 0 | 1;
+};
+
+type Debts = {
+  of(socket: Duplex): Debt;
+  /** A tunnel from now on, and never idle. */
+  forget(socket: Duplex): void;
+  closeIdle(): void;
+};
+
+function createDebts(): Debts {
+  const debts = new Map<Duplex, Debt>();
+  return {
+    of(socket) {
+      const known = debts.get(socket);
+      if (known !== undefined) return known;
+      const debt: Debt = { owed: 0, newest: null, reading: 'on', lost: 0 };
+      debts.set(socket, debt);
+      socket.once('close', () => debts.delete(socket));
+      return debt;
+    },
+    forget(socket) {
+      debts.delete(socket);
+    },
+    closeIdle() {
+      // One that still sends what nobody reads would lose its answer to the reset.
+      for (const [socket, { owed, newest }] of debts)
+        if (owed === 0 && newest?.complete() === 'complete') socket.destroy();
+    },
+  };
+}
+
+/** Answers bytes that are no request, unless an earlier request on the connection is still owed its answer. */
+function refuseBytes(debt: Debt, socket: Duplex, malformed: () => Uint8Array): void {
+  if (debt.reading === 'over') return;
+  const { owed, newest } = debt;
+  if (owed === 0 || (owed === 1 && newest?.use() === 'collecting' && newest.complete() === 'incomplete')) {
+    endWith(socket, malformed());
+    return;
+  }
+  debt.reading = 'over';
+  if (newest?.complete() !== 'incomplete') return;
+  // Of this body something may be at the backend: neither a 400 nor anything else could be true.
+  // One that nobody took may have its answer already, which must get out.
+  if (newest.use() === 'untouched') newest.fail();
+  else if (owed === 1) socket.destroy();
+  // Pipelined: the requests before it are still owed theirs.
+  else debt.lost = 1;
+}
+
+/** Returns what closes the connections that were of use and are owed nothing. */
+function wire(server: Server, options: ListenerOptions, handler: ListenerHandler): () => void {
+  const debts = createDebts();
+  const accept = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    expects: 'continue' | 'nothing',
+  ): void => {
+    const { socket } = request;
+    const debt = debts.of(socket);
+    const body = new NodeBody(request, response, expects, options.bodyTimeoutMs);
+    const reply = new NodeReply(request, response, options.bodyTimeoutMs);
+    debt.owed += 1;
+    debt.newest = body;
+    reply.onClosed(() => {
+      debt.owed -= 1;
+      if (debt.reading === 'over' && debt.owed <= debt.lost) socket.destroySoon();
+    });
+    handler.handle({
+      head: headOf(request),
+      peer: peerOf(socket),
+      body,
+      reply,
+      startedMs: performance.now(),
+    });
+  };
+  const refuse = (socket: Duplex, reason: MalformedReason, detail: string): void =>
+    refuseBytes(debts.of(socket), socket, () => handler.malformed(reason, detail));
+  server.on('request', (request, response) => accept(request, response, 'nothing'));
+  server.on('checkContinue', (request, response) => accept(request, response, 'continue'));
+  // The guard answers 417: an expectation we do not know must not be passed on.
+  server.on('checkExpectation', (request, response) => accept(request, response, 'nothing'));
+  server.on('upgrade', (request, socket, firstBytes) => {
+    socket.on('error', () => socket.destroy());
+    const debt = debts.of(socket);
+    if (debt.owed > 0) {
+      debt.reading = 'over';
+      return;
+    }
+    debts.forget(socket);
+    handler.upgrade(headOf(request), peerOf(request.socket), socket, firstBytes);
+  });
+  server.on('connect', (_request, socket) => {
+    socket.on('error', () => socket.destroy());
+    refuse(socket, 'method-not-supported', 'Onceward is not a forward proxy: CONNECT is not served.');
+  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+    else refuse(socket, ...malformedReason(error));
+  });
+  return debts.closeIdle;
+}
+
+function malformedReason(error: NodeJS.ErrnoException): [MalformedReason, string] {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return ['head-too-large', 'The request head is larger than the configured limit.'];
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return ['request-timeout', 'The request head did not arrive in time.'];
+    default:
+      return ['bad-request', 'The bytes received are not a well-formed HTTP/1.1 request.'];
+  }
+}
+
+function endWith(socket: Duplex, bytes: Uint8Array): void {
+  socket.on('error', () => socket.destroy());
+  socket.end(bytes, () => socket.destroy());
+}
+
+function headOf(request: IncomingMessage): RequestHead {
+  return {
+    method: request.method ?? '',
+    target: request.url ?? '',
+    rawHeaders: request.rawHeaders,
+    httpVersion: request.httpVersion,
+  };
+}
+
+function peerOf(socket: Socket): Peer {
+  return { address: socket.remoteAddress ?? '', protocol: 'http' };
+}

@@ -1,0 +1,178 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { informationalHeaders } from '../core/headers.ts';
+import type { ResponseHead } from '../core/wire.ts';
+import type { Reply } from './seam.ts';
+
+/** An upload that nobody reads is drained this far before its connection is closed. */
+const LINGER_BYTES_MAX = 1024 * 1024;
+const LINGER_MS = 1_000;
+
+/** The answer over a node:http response. */
+export class NodeReply implements Reply {
+  readonly #response: ServerResponse;
+  readonly #request: IncomingMessage;
+  readonly #stallMs: number;
+  #closed: 'no' | 'yes' = 'no';
+  #closedListeners: (() => void)[] = [];
+  #state: 'open' | 'head-sent' | 'ended' | 'gone' = 'open';
+  #goneListener: (() => void) | null = null;
+
+  /** `stallMs`: a client that takes no byte of what waits for it for this long has its connection broken. */
+  constructor(request: IncomingMessage, response: ServerResponse, stallMs: number) {
+    this.#request = request;
+    this.#stallMs = stallMs;
+    this.#response = response;
+    // Date is part of what is stored and replayed; a field added here would differ between the two.
+    response.sendDate = false;
+    response.on('close', () => {
+      this.#closed = 'yes';
+      if (this.#state !== 'ended') {
+        this.#state = 'gone';
+        this.#goneListener?.();
+      }
+      for (const listener of this.#closedListeners.splice(0)) listener();
+    });
+    response.on('error', () => undefined);
+  }
+
+  state(): 'open' | 'head-sent' | 'ended' | 'gone' {
+    return this.#state;
+  }
+
+  informational(head: ResponseHead): void {
+    // RFC 9110 section 15.2: never to an HTTP/1.0 client. 100 is ours to send, 101 ends HTTP.
+    if (this.#state !== 'open' || head.status < 102 || this.#request.httpVersion !== '1.1') return;
+    const fields: Record<string, string | string[]> = {};
+    const rawHeaders = informationalHeaders(head.rawHeaders);
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const name = rawHeaders[i] ?? '';
+      const value = rawHeaders[i + 1] ?? '';
+      const before = fields[name];
+      fields[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
+    }
+    this.#response.writeInformation(head.status, fields);
+  }
+
+  send(head: ResponseHead, body: Uint8Array | null): void {
+    if (this.#state !== 'open') return;
+    this.#writeHead(head);
+    if (this.#request.complete || !expectsBody(this.#request)) {
+      this.end(body);
+      return;
+    }
+    this.#endWithLinger(body);
+  }
+
+  begin(head: ResponseHead): void {
+    if (this.#state !== 'open') return;
+    this.#writeHead(head);
+    this.#state = 'head-sent';
+  }
+
+  flushHead(): void {
+    if (this.#state === 'head-sent') this.#response.flushHeaders();
+  }
+
+  write(chunk: Uint8Array): 'more' | 'wait' {
+    if (this.#state !== 'head-sent') return 'more';
+    if (this.#response.write(chunk)) return 'more';
+    this.#response.setTimeout(this.#stallMs);
+    return 'wait';
+  }
+
+  end(lastChunk: Uint8Array | null): void {
+    if (this.#state === 'ended' || this.#state === 'gone') return;
+    this.#state = 'ended';
+    if (lastChunk === null || lastChunk.byteLength === 0) this.#response.end();
+    else this.#response.end(lastChunk);
+    // What the kernel did not take at once waits for the client, and not for ever.
+    if (this.#request.socket.writableLength > 0) this.#response.setTimeout(this.#stallMs);
+    if (!this.#request.complete && expectsBody(this.#request)) this.#drainUpload();
+  }
+
+  destroy(): void {
+    if (this.#state === 'ended' || this.#state === 'gone') return;
+    this.#state = 'gone';
+    this.#response.destroy();
+  }
+
+  onDrain(listener: () => void): void {
+    this.#response.once('drain', () => {
+      this.#response.setTimeout(0);
+      listener();
+    });
+  }
+
+  onGone(listener: () => void): void {
+    this.#goneListener = listener;
+    if (this.#state === 'gone') listener();
+  }
+
+  onClosed(listener: () => void): void {
+    if (this.#closed === 'yes') listener();
+    else this.#closedListeners.push(listener);
+  }
+
+  #writeHead(head: ResponseHead): void {
+    this.#response.writeHead(head.status, head.rawHeaders as string[]);
+  }
+
+  /**
+   * The answer was decided before the upload was read. The client gets it at once and is read on for a moment:
+   * closing with unread bytes would reset the connection and could take the answer with it (RFC 9112 section 9.6).
+   */
+  #endWithLinger(body: Uint8Array | null): void {
+    const request = this.#request;
+    this.#state = 'ended';
+    if (body !== null && body.byteLength > 0) this.#response.write(body);
+    else this.#response.flushHeaders();
+    let drained = 0;
+    const finish = (): void => {
+      clearTimeout(timer);
+      request.off('data', count);
+      request.off('end', finish);
+      this.#response.end();
+      if (!request.complete) this.#response.once('finish', () => request.socket.destroySoon());
+    };
+    const count = (chunk: Buffer): void => {
+      drained += chunk.length;
+      if (drained > LINGER_BYTES_MAX) finish();
+    };
+    const timer = setTimeout(finish, LINGER_MS);
+    request.on('data', count);
+    request.on('end', finish);
+    request.once('close', finish);
+    request.resume();
+  }
+
+  /**
+   * The backend answered before the end of an upload that was passed on to it, and reads no more (RFC 9112 section
+   * 9.6). Its rest is read away, else the next request on this connection would wait behind it for ever.
+   */
+  #drainUpload(): void {
+    const request = this.#request;
+    let drained = 0;
+    const stop = (): void => {
+      clearTimeout(timer);
+      request.off('data', count);
+      request.off('end', stop);
+      request.off('close', stop);
+      if (!request.complete) request.socket.destroySoon();
+    };
+    const count = (chunk: Buffer): void => {
+      drained += chunk.length;
+      if (drained > LINGER_BYTES_MAX) stop();
+    };
+    const timer = setTimeout(stop, LINGER_MS);
+    // The stream that was passed on still listens, and a stream with such a listener does not flow.
+    request.removeAllListeners('readable');
+    request.on('data', count);
+    request.on('end', stop);
+    request.on('close', stop);
+  }
+}
+
+function expectsBody(request: IncomingMessage): boolean {
+  const length = request.headers['content-length'];
+  return request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+}

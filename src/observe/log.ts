@@ -1,0 +1,109 @@
+import { pino, stdTimeFunctions } from 'pino';
+import type { RecordKey } from '../core/record.ts';
+import type { StoreUnavailableReason } from '../store/contract.ts';
+import { createIncidentLimit, type Schedule, scheduleUnref } from './incident-limit.ts';
+import { type RequestFields, requestLine, shortRecordKey } from './request-line.ts';
+
+/**
+ * Where log lines go. A reader that stops reading must cost nothing but lines: one write is under way at a time, what
+ * comes meanwhile is kept up to a bound, the rest is counted and forgotten (fault 52).
+ */
+export type LogDestination = {
+  /** One line with its newline. Never throws, never waits. */
+  write(line: string): void;
+  linesDropped(): number;
+  /** Writes what is kept, for deadlineMs at most; then takes no more lines. Safe to call twice. */
+  close(deadlineMs: number): Promise<void>;
+};
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+export type Log = {
+  /** One line at level info. */
+  requestEnded(fields: RequestFields): void;
+  /** A write at the end of a claim found that the record is no longer ours. */
+  claimLost(route: string, recordKey: RecordKey): void;
+  storeUnavailable(reason: StoreUnavailableReason, message: string): void;
+  /** A defect: what no code expected. The stack is logged. */
+  unexpected(error: unknown): void;
+  /** Life of the process: started, draining, stopped, reloads. `facts` hold no secrets. */
+  event(
+    level: 'info' | 'warn',
+    message: string,
+    facts: Readonly<Record<string, string | number | readonly string[]>>,
+  ): void;
+  linesDropped(): number;
+  /** Tells held-back incidents and writes what is kept, for deadlineMs at most. */
+  close(deadlineMs: number): Promise<void>;
+};
+
+export type LogOptions = {
+  readonly level: LogLevel;
+  readonly destination: LogDestination;
+  /** Wall time, for request lines. */
+  readonly wallMs: () => number;
+  /** When a held-back incident is told; setTimeout where absent. */
+  readonly schedule?: Schedule;
+};
+
+const MESSAGE_CHARS_MAX = 500;
+const STACK_CHARS_MAX = 4_000;
+const INCIDENT_WINDOW_MS = 1_000;
+
+/** One JSON object a line: level, time (ISO 8601), the fields, msg. */
+export function createLog(options: LogOptions): Log {
+  const { destination, wallMs } = options;
+  const logger = pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: {},
+    },
+    destination,
+  );
+  const limit = createIncidentLimit(INCIDENT_WINDOW_MS, options.schedule ?? scheduleUnref);
+  const requests: 'logged' | 'off' = logger.isLevelEnabled('info') ? 'logged' : 'off';
+
+  return {
+    requestEnded(fields) {
+      if (requests === 'logged') destination.write(requestLine(fields, wallMs()));
+    },
+    claimLost(route, recordKey) {
+      limit.incident('claim-lost', (count) => {
+        logger.error(
+          { route, recordKey: shortRecordKey(recordKey), count },
+          'claim lost: the store no longer knew this claim',
+        );
+      });
+    },
+    storeUnavailable(reason, message) {
+      limit.incident(`store-unavailable ${reason}`, (count) => {
+        logger.warn({ reason, detail: bounded(message, MESSAGE_CHARS_MAX), count }, 'store unavailable');
+      });
+    },
+    unexpected(error) {
+      limit.incident('unexpected', (count) => {
+        logger.error({ detail: errorText(error), count }, 'unexpected error');
+      });
+    },
+    event(level, message, facts) {
+      logger[level](facts, bounded(message, MESSAGE_CHARS_MAX));
+    },
+    linesDropped: () => destination.linesDropped(),
+    async close(deadlineMs) {
+      limit.close();
+      await destination.close(deadlineMs);
+    },
+  };
+}
+
+function bounded(text: string, charsMax: number): string {
+  return text.length <= charsMax ? text : text.slice(0, charsMax);
+}
+
+function errorText(error: unknown): string {
+  if (!(error instanceof Error)) return bounded(String(error), MESSAGE_CHARS_MAX);
+  return bounded(error.stack ?? error.message, STACK_CHARS_MAX);
+}

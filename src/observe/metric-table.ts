@@ -1,0 +1,189 @@
+import { OUTCOMES, REQUEST_CLASSES } from '../core/outcome.ts';
+import type { ParkReason } from '../core/settle.ts';
+import { PROBLEM_CODES } from '../problems/registry.ts';
+import { STORE_UNAVAILABLE_REASONS, type Store } from '../store/contract.ts';
+import { STORE_OPERATIONS } from '../store/guard.ts';
+
+/**
+ * Every metric of Onceward. The one table: the series, docs/metrics.md and the tests are made from it. Label values
+ * come from closed sets only, so that no client can make series: a label never holds a path, a key or a peer.
+ */
+
+/** `route` of a request that was refused before a route was found, or that no route matches. */
+export const UNMATCHED = 'unmatched';
+
+// Records, not lists: the compiler then refuses a set that lacks a member of the type.
+const STORE_KINDS: Readonly<Record<Store['kind'], true>> = {
+  memory: true,
+  lmdb: true,
+  redis: true,
+  postgres: true,
+};
+
+const PARK_REASONS: Readonly<Record<ParkReason, true>> = {
+  reset: true,
+  'bad-framing': true,
+  truncated: true,
+  aborted: true,
+  'timed-out': true,
+  'unproven-end': true,
+  status: true,
+  shutdown: true,
+};
+
+export const STORE_RESULTS = ['ok', ...STORE_UNAVAILABLE_REASONS] as const;
+/** `ok`: the store answered, whatever it said (a lost claim is an answer). */
+export type StoreResult = (typeof STORE_RESULTS)[number];
+
+const RELOAD_RESULTS = ['applied', 'refused'] as const;
+export type ReloadResult = (typeof RELOAD_RESULTS)[number];
+
+export type LabelDefinition = {
+  readonly name: string;
+  /** The whole set; `routes`: route names of the configuration and `unmatched`; `facts`: one value, fixed at start. */
+  readonly values: 'routes' | 'facts' | readonly string[];
+};
+
+export type MetricDefinition = {
+  readonly name: string;
+  readonly kind: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly labels: readonly LabelDefinition[];
+  /** Upper bounds, ascending, in the unit of the name; empty but for histograms. */
+  readonly buckets: readonly number[];
+  /** `zero`: all series of a route are there from the start, so that an alert sees the first increase. */
+  readonly start: 'zero' | 'first-use';
+};
+
+const ROUTE: LabelDefinition = { name: 'route', values: 'routes' };
+const OUTCOME: LabelDefinition = { name: 'outcome', values: OUTCOMES };
+
+const REQUEST_SECONDS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+] as const;
+const STORE_SECONDS = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
+] as const;
+
+const plain = { labels: [], buckets: [], start: 'zero' } as const;
+
+export const METRICS = {
+  requests: {
+    name: 'onceward_requests_total',
+    kind: 'counter',
+    help: 'Requests answered, by route, method class and the one outcome each ends with.',
+    labels: [ROUTE, { name: 'class', values: [...REQUEST_CLASSES, 'none'] }, OUTCOME],
+    buckets: [],
+    start: 'first-use',
+  },
+  requestSeconds: {
+    name: 'onceward_request_duration_seconds',
+    kind: 'histogram',
+    help: 'Time from the whole request head to the end of the answer.',
+    labels: [ROUTE, OUTCOME],
+    buckets: REQUEST_SECONDS,
+    start: 'first-use',
+  },
+  upstreamSeconds: {
+    name: 'onceward_upstream_duration_seconds',
+    kind: 'histogram',
+    help: 'Time from the hand-over of a request to the backend to the end of its answer or failure.',
+    labels: [ROUTE],
+    buckets: REQUEST_SECONDS,
+    start: 'first-use',
+  },
+  storeSeconds: {
+    name: 'onceward_store_operation_duration_seconds',
+    kind: 'histogram',
+    help: 'Time of a store operation. Result ok: the store answered; else why it could not.',
+    labels: [
+      { name: 'store', values: Object.keys(STORE_KINDS) },
+      { name: 'operation', values: STORE_OPERATIONS },
+      { name: 'result', values: STORE_RESULTS },
+    ],
+    buckets: STORE_SECONDS,
+    start: 'first-use',
+  },
+  inFlight: {
+    ...plain,
+    name: 'onceward_in_flight',
+    kind: 'gauge',
+    help: 'Requests being handled at this moment.',
+  },
+  joinedWaiters: {
+    ...plain,
+    name: 'onceward_joined_waiters',
+    kind: 'gauge',
+    help: 'Requests waiting for the response of an execution in flight with the same key.',
+  },
+  unknownRecords: {
+    name: 'onceward_unknown_records_total',
+    kind: 'counter',
+    help: 'Claims parked because the backend may have executed the request; somebody has to find out.',
+    labels: [ROUTE, { name: 'reason', values: Object.keys(PARK_REASONS) }],
+    buckets: [],
+    start: 'zero',
+  },
+  claimsLost: {
+    name: 'onceward_claims_lost_total',
+    kind: 'counter',
+    help: 'Claims the store no longer knew as ours when their end was written: an incident.',
+    labels: [ROUTE],
+    buckets: [],
+    start: 'zero',
+  },
+  observed: {
+    name: 'onceward_observed_requests_total',
+    kind: 'counter',
+    help: 'Requests of routes with mode observe, by the outcome that mode enforce would have given.',
+    labels: [ROUTE, OUTCOME],
+    buckets: [],
+    start: 'first-use',
+  },
+  storeRecords: {
+    ...plain,
+    name: 'onceward_store_records',
+    kind: 'gauge',
+    help: 'Records in the store, read when scraped; absent while the store cannot tell.',
+  },
+  storeBytes: {
+    ...plain,
+    name: 'onceward_store_bytes',
+    kind: 'gauge',
+    help: 'Size of the store, read when scraped; absent while the store cannot tell.',
+  },
+  problems: {
+    name: 'onceward_problems_total',
+    kind: 'counter',
+    help: 'Answers made by Onceward itself, by problem code.',
+    labels: [{ name: 'code', values: PROBLEM_CODES }],
+    buckets: [],
+    start: 'zero',
+  },
+  logLinesDropped: {
+    ...plain,
+    name: 'onceward_log_lines_dropped_total',
+    kind: 'counter',
+    help: 'Log lines given up because their reader was too slow.',
+  },
+  configReloads: {
+    name: 'onceward_config_reloads_total',
+    kind: 'counter',
+    help: 'Configurations read while running: applied, or refused with the old one kept.',
+    labels: [{ name: 'result', values: RELOAD_RESULTS }],
+    buckets: [],
+    start: 'zero',
+  },
+  buildInfo: {
+    name: 'onceward_build_info',
+    kind: 'gauge',
+    help: 'Always 1; the labels say what runs.',
+    labels: [
+      { name: 'version', values: 'facts' },
+      { name: 'node', values: 'facts' },
+      { name: 'store', values: Object.keys(STORE_KINDS) },
+    ],
+    buckets: [],
+    start: 'first-use',
+  },
+} as const satisfies Readonly<Record<string, MetricDefinition>>;

@@ -1,0 +1,232 @@
+import { OUTCOMES, type Outcome, type RequestClass } from '../core/outcome.ts';
+import type { ParkReason } from '../core/settle.ts';
+import type { ProblemCode } from '../problems/registry.ts';
+import type { Store, StoreStats } from '../store/contract.ts';
+import type { StoreOperation } from '../store/guard.ts';
+import {
+  contentType,
+  histogramSamples,
+  negotiate,
+  numberSamples,
+  renderExposition,
+  type SampleFamily,
+  singleSample,
+} from './exposition.ts';
+import {
+  Children,
+  type HistogramCell,
+  histogramFamily,
+  type NumberCell,
+  numberFamily,
+  observe,
+} from './instruments.ts';
+import { METRICS, type ReloadResult, STORE_RESULTS, type StoreResult, UNMATCHED } from './metric-table.ts';
+import { createProcessMetrics } from './process-metrics.ts';
+
+export type MetricsOptions = {
+  readonly routeNames: readonly string[];
+  readonly store: Store['kind'];
+  readonly version: string;
+  readonly nodeVersion: string;
+  /** Read at scrape time, one call at once, given up after statsDeadlineMs. */
+  readonly stats: () => Promise<StoreStats>;
+  readonly statsDeadlineMs: number;
+  readonly joinedWaiters: () => number;
+  readonly logLinesDropped: () => number;
+};
+
+type Scrape = { readonly contentType: string; readonly body: string };
+
+/** Nothing here throws: an unknown route counts as `unmatched`, any other unknown value as `other`. */
+export type Metrics = {
+  /** `none`: refused before the method was looked at. */
+  requestEnded(route: string, requestClass: RequestClass | 'none', outcome: Outcome, seconds: number): void;
+  upstreamEnded(route: string, seconds: number): void;
+  storeOperation(operation: StoreOperation, result: StoreResult, seconds: number): void;
+  readonly inFlight: { inc(): void; dec(): void; value(): number };
+  unknownRecord(route: string, reason: ParkReason): void;
+  claimLost(route: string): void;
+  observed(route: string, outcome: Outcome): void;
+  problem(code: ProblemCode): void;
+  configReload(result: ReloadResult): void;
+  /** Series of a route that came with a reload. Those of a route that went stay: counters only grow. */
+  ensureRoute(name: string): void;
+  /** `accept`: the field of the scrape, for OpenMetrics. Never rejects because of the store. */
+  render(accept: string | undefined): Promise<Scrape>;
+};
+
+type RouteCells = {
+  readonly requests: Children<Children<NumberCell>>;
+  readonly seconds: Children<HistogramCell>;
+  readonly upstream: Children<HistogramCell>;
+  readonly unknown: Children<NumberCell>;
+  readonly lost: NumberCell;
+  readonly observed: Children<NumberCell>;
+};
+
+export function createMetrics(options: MetricsOptions): Metrics {
+  const families = createFamilies();
+  const routes = new Map<string, RouteCells>();
+  const unmatched = routeCells(families, UNMATCHED);
+  routes.set(UNMATCHED, unmatched);
+  const cellsOf = (route: string): RouteCells => routes.get(route) ?? unmatched;
+  const ensureRoute = (name: string): void => {
+    if (!routes.has(name)) routes.set(name, routeCells(families, name));
+  };
+  for (const name of options.routeNames) ensureRoute(name);
+  const operations = new Children(METRICS.storeSeconds.labels[1].values, (operation) => {
+    return new Children(STORE_RESULTS, (result) =>
+      families.storeSeconds.child([options.store, operation, result]),
+    );
+  });
+  const problems = preset(METRICS.problems.labels[0].values, (code) => families.problems.child([code]));
+  const reloads = preset(METRICS.configReloads.labels[0].values, (result) =>
+    families.configReloads.child([result]),
+  );
+  families.buildInfo.child([options.version, options.nodeVersion, options.store]).value = 1;
+  const inFlight = families.inFlight.child([]);
+  const requestBounds = METRICS.requestSeconds.buckets;
+  const upstreamBounds = METRICS.upstreamSeconds.buckets;
+  const storeBounds = METRICS.storeSeconds.buckets;
+
+  return {
+    requestEnded(route, requestClass, outcome, seconds) {
+      const cells = cellsOf(route);
+      cells.requests.get(requestClass).get(outcome).value += 1;
+      observe(cells.seconds.get(outcome), requestBounds, seconds);
+    },
+    upstreamEnded(route, seconds) {
+      observe(cellsOf(route).upstream.get(''), upstreamBounds, seconds);
+    },
+    storeOperation(operation, result, seconds) {
+      observe(operations.get(operation).get(result), storeBounds, seconds);
+    },
+    inFlight: {
+      inc() {
+        inFlight.value += 1;
+      },
+      dec() {
+        inFlight.value -= 1;
+      },
+      value: () => inFlight.value,
+    },
+    unknownRecord(route, reason) {
+      cellsOf(route).unknown.get(reason).value += 1;
+    },
+    claimLost(route) {
+      cellsOf(route).lost.value += 1;
+    },
+    observed(route, outcome) {
+      cellsOf(route).observed.get(outcome).value += 1;
+    },
+    problem(code) {
+      problems.get(code).value += 1;
+    },
+    configReload(result) {
+      reloads.get(result).value += 1;
+    },
+    ensureRoute,
+    render: createRenderer(families, options),
+  };
+}
+
+type Families = ReturnType<typeof createFamilies>;
+
+function createFamilies() {
+  return {
+    requests: numberFamily(METRICS.requests),
+    requestSeconds: histogramFamily(METRICS.requestSeconds),
+    upstreamSeconds: histogramFamily(METRICS.upstreamSeconds),
+    storeSeconds: histogramFamily(METRICS.storeSeconds),
+    inFlight: numberFamily(METRICS.inFlight),
+    unknownRecords: numberFamily(METRICS.unknownRecords),
+    claimsLost: numberFamily(METRICS.claimsLost),
+    observed: numberFamily(METRICS.observed),
+    problems: numberFamily(METRICS.problems),
+    configReloads: numberFamily(METRICS.configReloads),
+    buildInfo: numberFamily(METRICS.buildInfo),
+  };
+}
+
+function routeCells(families: Families, route: string): RouteCells {
+  return {
+    requests: new Children(METRICS.requests.labels[1].values, (requestClass) => {
+      return new Children(OUTCOMES, (outcome) => families.requests.child([route, requestClass, outcome]));
+    }),
+    seconds: new Children(OUTCOMES, (outcome) => families.requestSeconds.child([route, outcome])),
+    // One series, and none before its first use.
+    upstream: new Children([''], () => families.upstreamSeconds.child([route])),
+    unknown: preset(METRICS.unknownRecords.labels[1].values, (reason) =>
+      families.unknownRecords.child([route, reason]),
+    ),
+    lost: families.claimsLost.child([route]),
+    observed: new Children(OUTCOMES, (outcome) => families.observed.child([route, outcome])),
+  };
+}
+
+/** All at 0 from the start: `increase()` does not see a series whose first value is 1. */
+function preset<Cell>(values: readonly string[], make: (value: string) => Cell): Children<Cell> {
+  const children = new Children(values, make);
+  for (const value of values) children.get(value);
+  return children;
+}
+
+function createRenderer(families: Families, options: MetricsOptions): Metrics['render'] {
+  const processFamilies = createProcessMetrics();
+  const readStats = boundedStats(options);
+  return async (accept) => {
+    const [stats, ofProcess] = await Promise.all([readStats(), processFamilies()]);
+    const format = negotiate(accept);
+    const all: readonly SampleFamily[] = [
+      numberSamples(families.requests),
+      histogramSamples(families.requestSeconds),
+      histogramSamples(families.upstreamSeconds),
+      histogramSamples(families.storeSeconds),
+      numberSamples(families.inFlight),
+      singleSample(METRICS.joinedWaiters, options.joinedWaiters()),
+      numberSamples(families.unknownRecords),
+      numberSamples(families.claimsLost),
+      numberSamples(families.observed),
+      singleSample(METRICS.storeRecords, stats.records),
+      singleSample(METRICS.storeBytes, stats.bytes),
+      numberSamples(families.problems),
+      singleSample(METRICS.logLinesDropped, options.logLinesDropped()),
+      numberSamples(families.configReloads),
+      numberSamples(families.buildInfo),
+      ...ofProcess,
+    ];
+    return { contentType: contentType(format), body: renderExposition(all, format) };
+  };
+}
+
+const NO_STATS: StoreStats = { records: null, bytes: null };
+
+/** A store that hangs costs one pending call and the deadline of each scrape, never the scrape. */
+function boundedStats(options: MetricsOptions): () => Promise<StoreStats> {
+  let pending: Promise<StoreStats> | null = null;
+  const start = async (): Promise<StoreStats> => {
+    try {
+      return await options.stats();
+    } catch {
+      return NO_STATS;
+    }
+  };
+  return async () => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<StoreStats>((resolve) => {
+      timer = setTimeout(resolve, options.statsDeadlineMs, NO_STATS);
+    });
+    try {
+      if (pending === null) {
+        const call = start();
+        pending = call;
+        void call.then(() => {
+          pending = null;
+        });
+      }
+      return await Promise.race([pending, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}

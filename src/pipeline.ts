@@ -1,0 +1,249 @@
+import { decide } from './core/decide.ts';
+import { fingerprint } from './core/fingerprint.ts';
+import { confirmHeadKey, readBodyKey } from './core/key.ts';
+
+import { missingKeyDetail, type Planned, plan } from './core/plan.ts';
+import type { RecordKey } from './core/record.ts';
+import { recordKey } from './core/record-key.ts';
+import { unreachable } from './core/unreachable.ts';
+import { firstValue } from './core/wire.ts';
+import { type ClaimAnswer, claim } from './engine/claim.ts';
+import { execute } from './engine/execute.ts';
+import { forward } from './engine/forward.ts';
+import { type HeldBody, holdBody } from './engine/held-body.ts';
+import { join } from './engine/join.ts';
+import { observe } from './engine/observe.ts';
+import { answerProblem, refuse, replay } from './engine/respond.ts';
+import type { Ending, Engine, RequestContext, Snapshot } from './engine/types.ts';
+import { guard } from './http/guard.ts';
+import type { Incoming } from './http/seam.ts';
+import type { StoreUnavailable } from './store/contract.ts';
+
+/**
+ * The way of a request, top to bottom: guard, route, classify, identify, read, claim, decide, act.
+ * Whatever a step may find is a value; this file alone says what follows from it.
+ */
+
+export async function handleRequest(engine: Engine, snapshot: Snapshot, incoming: Incoming): Promise<Ending> {
+  const guarded = guard(incoming.head, snapshot.guardLimits, snapshot.reliedOn);
+  if (guarded.kind === 'refused') return refuse(engine, snapshot, incoming, guarded.code, guarded.detail);
+  const head =
+    guarded.target === incoming.head.target ? incoming.head : { ...incoming.head, target: guarded.target };
+  if (engine.draining() === 'draining') return refuse(engine, snapshot, incoming, 'draining');
+  const planned = plan(snapshot.config, head, guarded);
+  if (planned.kind === 'not-found') return refuse(engine, snapshot, incoming, 'not-found');
+  const context: RequestContext = {
+    engine,
+    snapshot,
+    incoming,
+    head,
+    host: guarded.host,
+    path: guarded.path,
+    policy: planned.policy,
+    requestClass: planned.requestClass,
+    key: null,
+    recordKey: null,
+  };
+  if (engine.overloaded(snapshot) === 'overloaded') return answerProblem(context, 'overloaded', 'overloaded');
+  return await handlePlanned(context, planned);
+}
+
+async function handlePlanned(
+  context: RequestContext,
+  planned: Exclude<Planned, { kind: 'not-found' }>,
+): Promise<Ending> {
+  switch (planned.kind) {
+    case 'bypass':
+      return await handleBypass(context);
+    case 'refused':
+      // Observing changes nothing: what would be refused is counted and passed on.
+      if (planned.policy.mode === 'observe')
+        return await forward(context, { kind: 'as-it-comes' }, { observed: 'rejected' });
+      return answerProblem(context, planned.code, 'rejected', { detail: planned.detail });
+    case 'keyed':
+      return planned.policy.mode === 'observe'
+        ? await observe(context, planned.key, planned.scope)
+        : await handleKeyed(context, planned.key, planned.scope);
+    default:
+      return unreachable(planned);
+  }
+}
+
+/** One write to the backend costs less than a stream, and a body in memory can be sent again if nothing was sent. */
+const SMALL_BODY_BYTES_MAX = 16 * 1024;
+
+async function handleBypass(context: RequestContext): Promise<Ending> {
+  const { lengthBytes } = context.incoming.body;
+  if (lengthBytes === null || lengthBytes === 0 || lengthBytes > SMALL_BODY_BYTES_MAX) {
+    return await forward(context, { kind: 'as-it-comes' });
+  }
+  const read = await readBody(context, SMALL_BODY_BYTES_MAX);
+  if (read.kind === 'ended') return read.ending;
+  try {
+    return await forward(context, { kind: 'read', bytes: read.body.bytes() });
+  } finally {
+    read.body.drop();
+  }
+}
+
+/** The body is read before the claim: a client that leaves half-way has burnt no key (fault 7). */
+async function handleKeyed(
+  unread: RequestContext,
+  headKey: string | null,
+  scope: Uint8Array,
+): Promise<Ending> {
+  const read = await readBody(unread, unread.policy.requestBytesMax);
+  if (read.kind === 'ended') return read.ending;
+  try {
+    if (unread.engine.shuttingDown() === 'yes') return answerProblem(unread, 'draining', 'overloaded');
+    return await handleRead(unread, headKey, scope, read.body);
+  } finally {
+    read.body.drop();
+  }
+}
+
+async function readBody(
+  context: RequestContext,
+  bytesMax: number,
+): Promise<
+  { readonly kind: 'read'; readonly body: HeldBody } | { readonly kind: 'ended'; readonly ending: Ending }
+> {
+  const { engine, incoming } = context;
+  const read = await incoming.body.read(bytesMax, engine.budget);
+  switch (read.kind) {
+    case 'complete':
+      return { kind: 'read', body: holdBody(read.bytes, engine.budget) };
+    case 'too-large': {
+      const detail = `The body is larger than the ${bytesMax} bytes this route takes.`;
+      return { kind: 'ended', ending: answerProblem(context, 'request-too-large', 'rejected', { detail }) };
+    }
+    case 'timed-out':
+      return { kind: 'ended', ending: answerProblem(context, 'request-timeout', 'rejected') };
+    case 'no-room':
+      return { kind: 'ended', ending: answerProblem(context, 'overloaded', 'overloaded') };
+    case 'aborted':
+      return {
+        kind: 'ended',
+        ending: {
+          outcome: 'rejected',
+          status: 0,
+          problem: null,
+          context,
+          upstreamMs: 0,
+          bytesOut: 0,
+          attempt: null,
+        },
+      };
+    default:
+      return unreachable(read);
+  }
+}
+
+async function handleRead(
+  unread: RequestContext,
+  headKey: string | null,
+  scope: Uint8Array,
+  body: HeldBody,
+): Promise<Ending> {
+  const { snapshot, policy, head } = unread;
+  let key = headKey;
+  if (key === null) {
+    const found = readBodyKey(policy.key, body.bytes(), firstValue(head.rawHeaders, 'content-type'));
+    switch (found.kind) {
+      case 'invalid':
+        return answerProblem(unread, 'key-invalid', 'rejected', { detail: found.detail });
+      case 'absent':
+        return policy.key.presence === 'required'
+          ? answerProblem(unread, 'key-missing', 'rejected', { detail: missingKeyDetail(policy) })
+          : await forward(unread, { kind: 'read', bytes: body.bytes() });
+      case 'key':
+        key = found.key;
+        break;
+      default:
+        return unreachable(found);
+    }
+  } else {
+    const confirmed = confirmHeadKey(
+      policy.key,
+      key,
+      body.bytes(),
+      firstValue(head.rawHeaders, 'content-type'),
+    );
+    if (confirmed.kind === 'invalid')
+      return answerProblem(unread, 'key-invalid', 'rejected', { detail: confirmed.detail });
+  }
+  const digest = fingerprint(policy.fingerprint, head, body.bytes());
+  const recordKeys = recordKeysOf(snapshot.secrets, policy.keyspace, scope, key);
+  const context = { ...unread, key, recordKey: recordKeys[0] ?? null };
+  const claimed = await claim(context, recordKeys, digest);
+  switch (claimed.kind) {
+    case 'answered':
+      return await act(context, claimed, digest, body);
+    case 'down':
+      return await storeDown(context, claimed.error, body);
+    default:
+      return unreachable(claimed);
+  }
+}
+
+/** One for each secret, current first; a rotation is rare. */
+function recordKeysOf(
+  secrets: readonly Uint8Array[],
+  keyspace: string,
+  scope: Uint8Array,
+  key: string,
+): readonly RecordKey[] {
+  return secrets.map((secret) => recordKey(secret, keyspace, scope, key));
+}
+
+async function act(
+  context: RequestContext,
+  claimed: ClaimAnswer,
+  digest: string,
+  body: HeldBody,
+): Promise<Ending> {
+  const decision = decide(claimed.result, digest, context.policy);
+  switch (decision.kind) {
+    case 'execute': {
+      const held = { recordKey: claimed.recordKey, owner: claimed.owner, token: decision.token };
+      return await execute(context, held, decision.attempt, claimed.sentMs, body.bytes());
+    }
+    case 'replay':
+      return replay(context, decision.response, 'replayed');
+    case 'join':
+      // A joiner needs its body no more, and a hundred of them may wait.
+      body.drop();
+      return await join(context, claimed.recordKey, decision);
+    case 'in-flight':
+      return answerProblem(context, 'in-flight', 'in_flight');
+    case 'mismatch':
+      return answerProblem(context, 'key-reused', 'mismatch');
+    case 'policy-changed':
+      return answerProblem(context, 'policy-changed', 'mismatch');
+    // claim() has re-opened once; unknown again means that another took it and lost it in between.
+    case 'reopen':
+    case 'outcome-unknown':
+      return answerProblem(context, 'outcome-unknown', 'unknown');
+    case 'response-not-stored':
+      return answerProblem(context, 'response-not-stored', 'unstored');
+    default:
+      return unreachable(decision);
+  }
+}
+
+/**
+ * Only here may the store's absence lead to a forward: nothing was dispatched under this claim. From the grant on,
+ * a failing store can delay or park, and never lets a request out a second time.
+ */
+async function storeDown(context: RequestContext, error: StoreUnavailable, body: HeldBody): Promise<Ending> {
+  context.engine.log.storeUnavailable(error.reason, error.message);
+  const { onStoreDown } = context.policy;
+  switch (onStoreDown) {
+    case 'refuse':
+      return answerProblem(context, 'store-unavailable', 'store_unavailable');
+    case 'forward':
+      return await forward(context, { kind: 'read', bytes: body.bytes() }, { unprotected: 'store-down' });
+    default:
+      return unreachable(onStoreDown);
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * Every problem Onceward answers with. The one table: docs/problems.md is generated from it and a test compares both.
+ * Titles of 400, 409 and 422 as in draft-ietf-httpapi-idempotency-key-header-07 section 2.7.
+ */
+
+export type ProblemType = {
+  readonly code: string;
+  readonly status: number;
+  readonly title: string;
+  /** May the same request be sent again, as it is? */
+  readonly retryable: boolean;
+  /** Keep the key for the retry? Null: the key does not matter. */
+  readonly sameKey: boolean | null;
+  /** Speaks of the key, not of this attempt; null where no key is involved. */
+  readonly executed: 'no' | 'yes' | 'unknown' | null;
+  /** What happened and what to do. */
+  readonly detail: string;
+  /** Default of `Retry-After`; null: none. */
+  readonly retryAfterMs: number | null;
+  readonly clause: string;
+};
+
+const KEY_DRAFT = 'draft-ietf-httpapi-idempotency-key-header-07 section 2.7';
+
+const table = {
+  'key-missing': {
+    status: 400,
+    title: 'Idempotency-Key is missing',
+    retryable: false,
+    sameKey: false,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'This operation needs an idempotency key: a fresh random value for each operation, the same value for each retry of it.',
+    clause: KEY_DRAFT,
+  },
+  'key-invalid': {
+    status: 400,
+    title: 'Idempotency-Key is invalid',
+    retryable: false,
+    sameKey: false,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'The idempotency key is not well-formed; nothing was executed. Send one key, in one place, in the form that the route documents.',
+    clause: 'RFC 9651 section 3.3.3',
+  },
+  'scope-missing': {
+    status: 400,
+    title: 'The caller of this request is not known',
+    retryable: false,
+    sameKey: false,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'A key belongs to a caller, and this one is not known; nothing was executed. Send the request with its credentials.',
+    clause: 'draft-ietf-httpapi-idempotency-key-header-07 section 5',
+  },
+  'key-reused': {
+    status: 422,
+    title: 'Idempotency-Key is already used',
+    retryable: false,
+    sameKey: false,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'This key was used for a request with other content, which stands. Nothing was executed for this one; send it with a fresh key if it is a new operation.',
+    clause: KEY_DRAFT,
+  },
+  'in-flight': {
+    status: 409,
+    title: 'A request is outstanding for this Idempotency-Key',
+    retryable: true,
+    sameKey: true,
+    executed: 'unknown',
+    retryAfterMs: 1_000,
+    detail: 'The first request with this key is still being processed. Ask again with the same key.',
+    clause: KEY_DRAFT,
+  },
+  released: {
+    status: 409,
+    title: 'The outstanding request was not executed',
+    retryable: true,
+    sameKey: true,
+    executed: 'no',
+    retryAfterMs: 1_000,
+    detail:
+      'This request waited for another with the same key, which was not executed. Send it again with the same key.',
+    clause: KEY_DRAFT,
+  },
+  'outcome-unknown': {
+    status: 409,
+    title: 'The outcome of this operation is not known',
+    retryable: false,
+    sameKey: true,
+    executed: 'unknown',
+    retryAfterMs: null,
+    detail:
+      'The request was sent to the backend and its answer was lost. It may have been executed and is not repeated. Find out with the backend before you use a fresh key.',
+    clause: 'RFC 9110 section 9.2.2',
+  },
+  'response-not-stored': {
+    status: 409,
+    title: 'The operation was executed, its response was not kept',
+    retryable: false,
+    sameKey: true,
+    executed: 'yes',
+    retryAfterMs: null,
+    detail:
+      'The first request with this key was executed. Its response was too large to keep; ask the backend for the result.',
+    clause: 'RFC 9110 section 9.2.2',
+  },
+  'policy-changed': {
+    status: 409,
+    title: 'This key was used under other rules',
+    retryable: false,
+    sameKey: true,
+    executed: 'unknown',
+    retryAfterMs: null,
+    detail:
+      'What makes two requests the same was configured anew since this key was first used, so this one can be neither compared nor executed. Ask the backend for the result.',
+    clause: 'RFC 9110 section 15.5.10',
+  },
+  'store-unavailable': {
+    status: 503,
+    title: 'The store of idempotency records cannot be reached',
+    retryable: true,
+    sameKey: true,
+    executed: 'unknown',
+    retryAfterMs: 1_000,
+    detail:
+      'Without its store Onceward cannot tell a repeat from a first request. This attempt was not sent to the backend. Retry with the same key.',
+    clause: 'RFC 9110 section 15.6.4',
+  },
+  overloaded: {
+    status: 429,
+    title: 'Too many requests at once',
+    retryable: true,
+    sameKey: true,
+    executed: 'unknown',
+    retryAfterMs: 1_000,
+    detail:
+      'Onceward has no room for this request now. This attempt was not sent to the backend. Retry with the same key.',
+    clause: 'RFC 6585 section 4',
+  },
+  draining: {
+    status: 503,
+    title: 'This instance is shutting down',
+    retryable: true,
+    sameKey: true,
+    executed: 'unknown',
+    retryAfterMs: 1_000,
+    detail: 'This instance takes no new requests. Retry with the same key on a new connection.',
+    clause: 'RFC 9110 section 15.6.4',
+  },
+  'upstream-unreachable': {
+    status: 502,
+    title: 'The backend cannot be reached',
+    retryable: true,
+    sameKey: true,
+    executed: 'no',
+    retryAfterMs: 1_000,
+    detail: 'No connection to the backend: nothing was sent. Retry with the same key.',
+    clause: 'RFC 9110 section 15.6.3',
+  },
+  'upstream-failed': {
+    status: 502,
+    title: 'The answer of the backend was lost',
+    retryable: true,
+    sameKey: true,
+    executed: 'unknown',
+    retryAfterMs: 1_000,
+    detail:
+      'The request was sent, and the connection broke before a whole answer came. It is not sent again under this key; a repeat tells what is known.',
+    clause: 'RFC 9110 section 15.6.3',
+  },
+  'upstream-timeout': {
+    status: 504,
+    title: 'The backend did not answer in time',
+    retryable: true,
+    sameKey: true,
+    executed: 'unknown',
+    retryAfterMs: 1_000,
+    detail:
+      'The request was sent and is still waited for. Repeat it with the same key: an answer that comes late is replayed.',
+    clause: 'RFC 9110 section 15.6.5',
+  },
+  'request-too-large': {
+    status: 413,
+    title: 'The request body is too large',
+    retryable: false,
+    sameKey: null,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'A request with a key is read whole before it is executed, up to the limit of its route. Nothing was executed; send less in one request.',
+    clause: 'RFC 9110 section 15.5.14',
+  },
+  'request-timeout': {
+    status: 408,
+    title: 'The request did not arrive in time',
+    retryable: true,
+    sameKey: true,
+    executed: 'unknown',
+    retryAfterMs: 1_000,
+    detail:
+      'The request was not complete within the time limit. This attempt was not sent to the backend. Retry with the same key on a new connection.',
+    clause: 'RFC 9110 section 15.5.9',
+  },
+  'bad-request': {
+    status: 400,
+    title: 'The request is malformed',
+    retryable: false,
+    sameKey: null,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'The request is not well-formed, or can be read in more than one way; nothing was executed. Correct the client.',
+    clause: 'RFC 9112 section 2.2',
+  },
+  'head-too-large': {
+    status: 431,
+    title: 'The request head is too large',
+    retryable: false,
+    sameKey: null,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'The header section is larger than the configured limit; nothing was executed. Send fewer or shorter fields.',
+    clause: 'RFC 6585 section 5',
+  },
+  'expectation-failed': {
+    status: 417,
+    title: 'The expectation cannot be met',
+    retryable: false,
+    sameKey: null,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'Nothing was executed. Send no Expect field, or "Expect: 100-continue", the only one that is understood.',
+    clause: 'RFC 9110 section 15.5.18',
+  },
+  'method-not-supported': {
+    status: 501,
+    title: 'The method is not supported',
+    retryable: false,
+    sameKey: null,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'Onceward is a reverse proxy: CONNECT, and an upgrade with a key, are not served. Use another method.',
+    clause: 'RFC 9110 section 15.6.2',
+  },
+  'not-found': {
+    status: 404,
+    title: 'No route',
+    retryable: false,
+    sameKey: null,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'No route of the configuration matches this request; nothing was executed. Check host, path and method.',
+    clause: 'RFC 9110 section 15.5.5',
+  },
+} as const satisfies Readonly<Record<string, Omit<ProblemType, 'code'>>>;
+
+export type ProblemCode = keyof typeof table;
+
+/** In the order of the table. */
+// Object.keys is typed string[]; the keys of the literal above are exactly the codes.
+export const PROBLEM_CODES = Object.keys(table) as readonly ProblemCode[];
+
+export function problemType(code: ProblemCode): ProblemType {
+  return { code, ...table[code] };
+}

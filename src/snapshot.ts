@@ -1,0 +1,57 @@
+import { BlockList, isIPv6 } from 'node:net';
+import type { ResolvedConfig } from './config/resolved.ts';
+import type { Snapshot } from './engine/types.ts';
+import type { Upstream } from './http/seam.ts';
+
+/** Everything a request needs of a configuration, worked out once for each configuration. */
+export function createSnapshot(
+  config: ResolvedConfig,
+  upstream: Upstream,
+  secrets: readonly Uint8Array[],
+): Snapshot {
+  const trusted = trustedList(config.trustedProxies);
+  return {
+    config,
+    upstream,
+    secrets,
+    guardLimits: guardLimits(config),
+    reliedOn: reliedOn(config),
+    forwardingOf: (address) => (trusted !== null && isTrusted(trusted, address) ? 'trusted' : 'untrusted'),
+  };
+}
+
+export function guardLimits({ limits }: ResolvedConfig): Snapshot['guardLimits'] {
+  return { headersMax: limits.headersMax, targetBytesMax: limits.targetBytesMax };
+}
+
+/** The fields that say who asks and which operation it is: a hop must not be told to drop them. */
+export function reliedOn(config: ResolvedConfig): ReadonlySet<string> {
+  const names = new Set<string>();
+  const policies =
+    config.fallback.kind === 'policy' ? [...config.routes, config.fallback.policy] : config.routes;
+  for (const policy of policies) {
+    for (const source of policy.key.sources) if (source.kind === 'header') names.add(source.name);
+    for (const name of policy.scope.headers) names.add(name);
+    for (const name of policy.fingerprint.headers) names.add(name);
+    for (const header of policy.match.headers) names.add(header.name);
+  }
+  return names;
+}
+
+function trustedList(ranges: readonly string[]): BlockList | null {
+  if (ranges.length === 0) return null;
+  const list = new BlockList();
+  for (const range of ranges) {
+    const [address = '', prefix] = range.split('/');
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+    if (prefix === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(prefix), family);
+  }
+  return list;
+}
+
+function isTrusted(list: BlockList, address: string): boolean {
+  // A dual-stack socket shows an IPv4 peer as ::ffff:a.b.c.d.
+  const plain = address.startsWith('::ffff:') ? address.slice(7) : address;
+  return list.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4');
+}

@@ -1,0 +1,105 @@
+import { crc32 } from 'node:zlib';
+import type { StoredResponse } from '../core/record.ts';
+import { StoreUnavailable } from './contract.ts';
+
+/**
+ * A stored response as bytes:
+ *
+ *   0  u8   version
+ *   1  u8   kind: 1 full, 2 unstored
+ *   2  u16  status
+ *   4  f64  receivedAtMs
+ *   12 u32  length of the head
+ *   16      head: `Name: value\r\n` lines in latin1, ready for one write
+ *   …       body
+ *   end u32 CRC-32 over everything before it
+ *
+ * What does not verify is never served (fault 5): it is unavailable, not absent.
+ */
+
+const VERSION = 1;
+const KIND_FULL = 1;
+const KIND_UNSTORED = 2;
+const FIXED_BYTES = 16;
+const CRC_BYTES = 4;
+const NO_BODY = new Uint8Array(0);
+/** Besides the breaks, what latin1 cannot hold: cut to eight bits, U+010A would be one. */
+const UNSAFE = /[\r\n\0\u0100-\uffff]/;
+
+/** Throws StoreUnavailable `error` for a head that must not be stored. */
+export function encodeResponse(response: StoredResponse): Buffer {
+  const head = response.kind === 'full' ? serialiseHead(response.rawHeaders) : '';
+  const body = response.kind === 'full' ? response.body : NO_BODY;
+  const out = Buffer.allocUnsafe(FIXED_BYTES + head.length + body.byteLength + CRC_BYTES);
+  out[0] = VERSION;
+  out[1] = response.kind === 'full' ? KIND_FULL : KIND_UNSTORED;
+  out.writeUInt16BE(response.status, 2);
+  out.writeDoubleBE(response.receivedAtMs, 4);
+  out.writeUInt32BE(head.length, 12);
+  out.write(head, FIXED_BYTES, 'latin1');
+  out.set(body, FIXED_BYTES + head.length);
+  out.writeUInt32BE(crc32(out.subarray(0, out.length - CRC_BYTES)), out.length - CRC_BYTES);
+  return out;
+}
+
+/** Throws StoreUnavailable `corrupt`. The body is a view of `bytes`: the caller must not change them afterwards. */
+export function decodeResponse(bytes: Uint8Array): StoredResponse {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (buffer.length < FIXED_BYTES + CRC_BYTES) throw corrupt('it is too short');
+  const end = buffer.length - CRC_BYTES;
+  // The version first: another format may keep its checksum elsewhere.
+  if (buffer[0] !== VERSION)
+    throw corrupt(`its format is version ${buffer[0]}, this program knows ${VERSION}`);
+  if (crc32(buffer.subarray(0, end)) !== buffer.readUInt32BE(end)) throw corrupt('its checksum does not fit');
+  const status = buffer.readUInt16BE(2);
+  const receivedAtMs = buffer.readDoubleBE(4);
+  if (buffer[1] !== KIND_FULL && buffer[1] !== KIND_UNSTORED) throw corrupt(`its kind is ${buffer[1]}`);
+  if (buffer[1] === KIND_UNSTORED) return { kind: 'unstored', status, receivedAtMs };
+  const bodyAt = FIXED_BYTES + buffer.readUInt32BE(12);
+  if (bodyAt > end) throw corrupt('its head is longer than itself');
+  return {
+    kind: 'full',
+    status,
+    rawHeaders: parseHead(buffer.toString('latin1', FIXED_BYTES, bodyAt)),
+    body: buffer.subarray(bodyAt, end),
+    receivedAtMs,
+  };
+}
+
+function serialiseHead(rawHeaders: readonly string[]): string {
+  if (rawHeaders.length % 2 !== 0) throw unstorable('a name has no value');
+  let head = '';
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? '';
+    const value = rawHeaders[i + 1] ?? '';
+    // A stored line break would become a second field, or a second response, on replay.
+    if (name === '' || name.includes(':')) throw unstorable('a name is empty or has a colon');
+    if (UNSAFE.test(name) || UNSAFE.test(value))
+      throw unstorable('a line break, a NUL or a character beyond latin1');
+    head += `${name}: ${value}\r\n`;
+  }
+  return head;
+}
+
+function parseHead(head: string): readonly string[] {
+  const rawHeaders: string[] = [];
+  let at = 0;
+  while (at < head.length) {
+    const end = head.indexOf('\r\n', at);
+    const colon = head.indexOf(': ', at);
+    if (end === -1 || colon <= at || colon > end) throw corrupt('its head is malformed');
+    const line = head.slice(at, end);
+    if (UNSAFE.test(line)) throw corrupt('its head has a line break or a NUL inside a field');
+    rawHeaders.push(line.slice(0, colon - at), line.slice(colon - at + 2));
+    at = end + 2;
+  }
+  return rawHeaders;
+}
+
+function unstorable(why: string): StoreUnavailable {
+  return new StoreUnavailable('error', `a response head cannot be stored: ${why}`);
+}
+
+function corrupt(why: string): StoreUnavailable {
+  return new StoreUnavailable('corrupt', `a stored response cannot be trusted: ${why}`);
+}

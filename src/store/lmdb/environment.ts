@@ -1,0 +1,207 @@
+import { accessSync, constants, mkdirSync, statSync, truncateSync } from 'node:fs';
+import { open as openFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { baseForBoot, type ClockBase, type MachineClock } from './clock.ts';
+import { checkFiles } from './file-check.ts';
+
+/** What the environment holds; every process of the machine that opens it shares it. */
+export type Environment = {
+  readonly root: RootDatabase<Buffer, string>;
+  /** Record key → record, as `record-codec.ts` lays it out. */
+  readonly records: Database<Buffer, string>;
+  /** [time of the next look, record key] → nothing: what a sweep goes through (`expiry-index.ts`). */
+  readonly expiries: Database<Buffer, ExpiryKey>;
+  readonly meta: Database<Buffer, string>;
+  readonly base: ClockBase;
+};
+
+export type ExpiryKey = [indexedAtMs: number, recordKey: string];
+
+export type EnvironmentOptions = {
+  readonly path: string;
+  readonly durability: 'fsync' | 'commit';
+  readonly bytesMax: number;
+  readonly clock: MachineClock;
+};
+
+const FORMAT_VERSION = 1;
+const FORMAT_KEY = 'format';
+const CLOCK_KEY = 'clock';
+const TOKEN_KEY = 'token';
+const PROBE_KEY = 'probe';
+const PROBE = Buffer.alloc(16 * 1024);
+/** Address space, not memory or disk; the driver enlarges it when the pages outgrow it. */
+const MAP_BYTES_MIN = 64 * 1024 * 1024;
+const PROCESSES_MAX = 512;
+
+/** Opens or creates the environment. Throws Error that says what is wrong and what to do. */
+export async function openEnvironment(options: EnvironmentOptions): Promise<Environment> {
+  prepareDirectory(options.path);
+  try {
+    checkFiles(options.path);
+    const root = open<Buffer, string>({
+      path: options.path,
+      noSubdir: false,
+      encoding: 'binary',
+      maxDbs: 4,
+      maxReaders: PROCESSES_MAX,
+      mapSize: Math.max(MAP_BYTES_MIN, Math.ceil((options.bytesMax * 3) / 2 / 4096) * 4096),
+      // The plain commit of LMDB, synced before it is acknowledged. Not the driver's overlapping one: it was no faster
+      // here, and rests on a recovery of its own.
+      overlappingSync: false,
+      // With it, a commit that fails rejects a promise that nobody holds, which ends the process.
+      eventTurnBatching: false,
+      noSync: options.durability === 'commit',
+    });
+    coverPages(root, options.path);
+    const records = root.openDB<Buffer, string>('records', { encoding: 'binary' });
+    const expiries = root.openDB<Buffer, ExpiryKey>('expiries', { encoding: 'binary' });
+    const meta = root.openDB<Buffer, string>('meta', { encoding: 'binary' });
+    const base = await meta.transaction(() => prepare(meta, options));
+    return { root, records, expiries, meta, base };
+  } catch (error) {
+    if (error instanceof FormatError) throw error;
+    throw new Error(
+      `cannot open the store in ${options.path}: ${error instanceof Error ? error.message : String(error)}; ` +
+        'if its files are damaged, restore a copy, or move the directory away to start empty (known keys are then executed again)',
+      { cause: error },
+    );
+  }
+}
+
+/** Waits for what is under way. An orderly end leaves synced files, whatever the durability. */
+export async function closeEnvironment(
+  environment: Environment,
+  options: Pick<EnvironmentOptions, 'path' | 'durability'>,
+): Promise<void> {
+  await environment.root.close();
+  if (options.durability === 'fsync') return;
+  const handle = await openFile(join(options.path, 'data.mdb'), 'r+');
+  try {
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+}
+
+class FormatError extends Error {}
+
+function prepareDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    if (!statSync(path).isDirectory()) throw new Error('it is not a directory');
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new Error(
+      `the store path ${path} cannot be used: ${error instanceof Error ? error.message : String(error)}; ` +
+        'give the process a directory it may write to',
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * A file cut short would end the process at the first touch of a missing page (SIGBUS). Enlarged with zeros, the same
+ * page is an error that can be reported. A file may also be short with nothing missing: its last pages were never used.
+ */
+function coverPages(root: RootDatabase<Buffer, string>, path: string): void {
+  const { lastPageNumber, pageSize } = environmentStats(root);
+  const file = join(path, 'data.mdb');
+  const neededBytes = (lastPageNumber + 1) * pageSize;
+  if (statSync(file).size < neededBytes) truncateSync(file, neededBytes);
+}
+
+/** Format and clock, in one transaction: two processes that start together agree. */
+function prepare(meta: Database<Buffer, string>, options: EnvironmentOptions): ClockBase {
+  const format = meta.get(FORMAT_KEY);
+  const version = format === undefined ? FORMAT_VERSION : Number(format.toString());
+  if (version !== FORMAT_VERSION) {
+    throw new FormatError(
+      `the store in ${options.path} has format ${version}, this program writes ${FORMAT_VERSION}; ` +
+        'run the version that wrote it, or use another directory',
+    );
+  }
+  if (format === undefined) void meta.put(FORMAT_KEY, Buffer.from(String(FORMAT_VERSION)));
+  const stored = readBase(meta.get(CLOCK_KEY));
+  const base = baseForBoot(stored, readToken(meta).lastToken, options.clock);
+  if (base !== stored) void meta.put(CLOCK_KEY, Buffer.from(JSON.stringify(base)));
+  return base;
+}
+
+function readBase(value: Buffer | undefined): ClockBase | null {
+  if (value === undefined) return null;
+  const parsed: unknown = JSON.parse(value.toString());
+  if (
+    typeof parsed === 'object' &&
+    parsed !== null &&
+    'bootId' in parsed &&
+    typeof parsed.bootId === 'string' &&
+    'monotonicMs' in parsed &&
+    typeof parsed.monotonicMs === 'number' &&
+    'timeMs' in parsed &&
+    typeof parsed.timeMs === 'number' &&
+    'epoch' in parsed &&
+    typeof parsed.epoch === 'number'
+  ) {
+    return {
+      bootId: parsed.bootId,
+      monotonicMs: parsed.monotonicMs,
+      timeMs: parsed.timeMs,
+      epoch: parsed.epoch,
+    };
+  }
+  throw new Error('the clock it keeps is not readable');
+}
+
+const TOKEN_BYTES = 16;
+
+/** The highest token ever given, and the epoch in which it was. */
+export function readToken(meta: Database<Buffer, string>): {
+  readonly lastToken: number;
+  readonly epoch: number;
+} {
+  const value = meta.getBinaryFast(TOKEN_KEY);
+  if (value === undefined) return { lastToken: 0, epoch: 0 };
+  return { lastToken: value.readDoubleBE(0), epoch: value.readDoubleBE(8) };
+}
+
+export function writeToken(meta: Database<Buffer, string>, lastToken: number, epoch: number): void {
+  const value = Buffer.allocUnsafe(TOKEN_BYTES);
+  value.writeDoubleBE(lastToken, 0);
+  value.writeDoubleBE(epoch, 8);
+  void meta.put(TOKEN_KEY, value);
+}
+
+/** Inside a transaction: writes a few pages, to learn whether writing works. */
+export function writeProbe(meta: Database<Buffer, string>): void {
+  void meta.put(PROBE_KEY, PROBE);
+}
+
+/** Pages that one tree holds, in bytes. */
+export function treeBytes(database: Database<Buffer, string> | Database<Buffer, ExpiryKey>): number {
+  const stats: Record<string, unknown> = database.getStats();
+  const pages =
+    numberOf(stats, 'treeBranchPageCount') +
+    numberOf(stats, 'treeLeafPageCount') +
+    numberOf(stats, 'overflowPages');
+  return pages * numberOf(stats, 'pageSize');
+}
+
+export function entryCount(database: Database<Buffer, string>): number {
+  return numberOf(database.getStats(), 'entryCount');
+}
+
+function environmentStats(root: RootDatabase<Buffer, string>): {
+  readonly lastPageNumber: number;
+  readonly pageSize: number;
+} {
+  const stats: Record<string, unknown> = root.getStats();
+  return { lastPageNumber: numberOf(stats, 'lastPageNumber'), pageSize: numberOf(stats, 'pageSize') };
+}
+
+function numberOf(stats: Record<string, unknown>, name: string): number {
+  const value = stats[name];
+  if (typeof value !== 'number') throw new Error(`the driver gives no ${name}`);
+  return value;
+}

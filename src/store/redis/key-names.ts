@@ -1,0 +1,29 @@
+import type { RecordKey } from '../../core/record.ts';
+
+/** The names in Redis: the only place that builds them. The braces keep a record in one slot of a cluster. */
+export type KeyNames = {
+  record(recordKey: RecordKey): string;
+  /** Null for a name that is no record's. */
+  recordKeyOf(name: string): RecordKey | null;
+  /** Glob for SCAN. */
+  recordPattern(): string;
+  readonly secretId: string;
+  readonly settledChannel: string;
+};
+
+const RECORD_KEY = /^[\w-]{1,128}$/;
+
+export function keyNames(prefix: string): KeyNames {
+  const head = `${prefix}{`;
+  return {
+    record: (recordKey) => `${head}${recordKey}}`,
+    recordKeyOf(name) {
+      if (!name.startsWith(head) || !name.endsWith('}')) return null;
+      const recordKey = name.slice(head.length, -1);
+      return RECORD_KEY.test(recordKey) ? recordKey : null;
+    },
+    recordPattern: () => `${head.replace(/[\\*?[\]^-]/g, '\\$&')}*}`,
+    secretId: `${prefix}secret-id`,
+    settledChannel: `${prefix}settled`,
+  };
+}

@@ -1,0 +1,41 @@
+-- Purpose: ends an unknown: an operator or a probe says what became of it.
+-- Guarantee: only an unknown record, or a dispatched one whose lease lapsed, and only with this token. The owner is
+--   erased: an answer of the old holder is refused from now on.
+-- KEYS[1] the record
+-- ARGV[1] token
+-- ARGV[2] state to write: completed | released
+-- ARGV[3] life of the record or of the tombstone in ms
+-- ARGV[4] response, or empty for released
+-- ARGV[5] channel of settlements
+-- ARGV[6] record key, the message on it
+-- ARGV[7] how long it must have been unknown to be released, in ms
+-- Returns: 1 ok | 0 lost
+
+local record = redis.call('HMGET', KEYS[1], 'state', 'token', 'lease_until_ms', 'unknown_since_ms')
+if record[2] ~= ARGV[1] then
+  return 0
+end
+local time = redis.call('TIME')
+local now_ms = math.floor((tonumber(time[1]) * 1000000 + tonumber(time[2])) / 1000)
+local since_ms
+if record[1] == 'dispatched' then
+  since_ms = tonumber(record[3])
+elseif record[1] == 'unknown' then
+  since_ms = tonumber(record[4])
+else
+  return 0
+end
+-- A holder that woke up since the question was asked has made it unknown anew, under the same token.
+if since_ms > now_ms or (ARGV[2] == 'released' and now_ms - since_ms < tonumber(ARGV[7])) then
+  return 0
+end
+-- PEXPIRE first: once a script has written, a full memory stops no later write of it.
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+if ARGV[2] == 'completed' then
+  redis.call('HSET', KEYS[1], 'state', 'completed', 'owner', '', 'response', ARGV[4])
+else
+  redis.call('HSET', KEYS[1], 'state', 'released', 'owner', '', 'retry_after_ms', '')
+end
+redis.call('HDEL', KEYS[1], 'lease_until_ms', 'unknown_retain_ms', 'unknown_since_ms', 'reason')
+redis.call('PUBLISH', ARGV[5], ARGV[6])
+return 1

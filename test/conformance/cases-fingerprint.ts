@@ -1,0 +1,266 @@
+import {
+  answer,
+  begin,
+  type ConformanceCase,
+  exchange,
+  finish,
+  gate,
+  open,
+  type PolicyName,
+  type RequestSpec,
+  refused,
+  required,
+} from './model.ts';
+
+/** What makes two requests the same. */
+
+const MADE = answer(201, 'made');
+const executed = { status: 201, body: 'made', headers: { 'idempotency-status': 'executed' } } as const;
+const json = (body: string): RequestSpec => ({
+  key: 'k1',
+  headers: [['Content-Type', 'application/json']],
+  body,
+});
+
+function same(
+  id: string,
+  policy: PolicyName,
+  title: string,
+  source: string,
+  first: RequestSpec,
+  repeat: RequestSpec,
+): ConformanceCase {
+  return required(
+    id,
+    policy,
+    title,
+    source,
+    exchange(first, [MADE], executed),
+    refused(repeat, { replayOf: 1, hits: 1 }),
+  );
+}
+
+/** The mismatch is told, and the record stays what it was. */
+function differs(
+  id: string,
+  policy: PolicyName,
+  title: string,
+  source: string,
+  first: RequestSpec,
+  other: RequestSpec,
+): ConformanceCase {
+  return required(
+    id,
+    policy,
+    title,
+    source,
+    exchange(first, [MADE], executed),
+    refused(other, { problem: 'key-reused', members: { idempotency_key: 'k1' }, hits: 1 }),
+    refused(first, { replayOf: 1, hits: 1 }),
+  );
+}
+
+export const FINGERPRINT_CASES: readonly ConformanceCase[] = [
+  differs(
+    'print-body',
+    'default',
+    'another body is a mismatch, and the record still replays',
+    'draft-ietf-httpapi-idempotency-key-header-07 section 2.7; edge case 20',
+    json('{"a":1}'),
+    json('{"a":2}'),
+  ),
+  differs(
+    'print-empty-body',
+    'default',
+    'a body where the first had none is a mismatch',
+    'edge case 20',
+    { key: 'k1' },
+    { key: 'k1', body: 'x' },
+  ),
+  differs(
+    'print-json-order-bytes',
+    'default',
+    'another order of members is a mismatch where bytes count',
+    'edge case 21',
+    json('{"a":1,"b":2}'),
+    json('{"b":2,"a":1}'),
+  ),
+  same(
+    'print-json-order-canonical',
+    'canonical',
+    'another order of members is the same in canonical mode',
+    'RFC 8785 section 3.2.3; edge case 21',
+    json('{"a":1,"b":2}'),
+    json('{ "b": 2, "a": 1 }'),
+  ),
+  same(
+    'print-json-number-canonical',
+    'canonical',
+    'another spelling of a number is the same in canonical mode',
+    'RFC 8785 section 3.2.2.3',
+    json('{"a":1.0}'),
+    json('{"a":1e0}'),
+  ),
+  differs(
+    'print-json-value-canonical',
+    'canonical',
+    'another value is a mismatch in canonical mode',
+    'edge case 20',
+    json('{"a":1}'),
+    json('{"a":2}'),
+  ),
+  differs(
+    'print-json-duplicate-member',
+    'canonical',
+    'a document with a repeated member counts as bytes',
+    'RFC 8785 section 3.1',
+    json('{"a":1,"a":2}'),
+    json('{"a":2}'),
+  ),
+  differs(
+    'print-json-large-number',
+    'canonical',
+    'numbers that do not round-trip are told apart',
+    'RFC 8785 section 3.2.2.3',
+    json('{"a":9007199254740993}'),
+    json('{"a":9007199254740992}'),
+  ),
+  same(
+    'print-json-exclude',
+    'exclude',
+    'an excluded member may differ',
+    'design section 3, fingerprint',
+    json('{"a":1,"sent_at":"1"}'),
+    json('{"a":1,"sent_at":"2"}'),
+  ),
+  differs(
+    'print-json-exclude-rest',
+    'exclude',
+    'a member that is not excluded counts',
+    'design section 3, fingerprint',
+    json('{"a":1,"sent_at":"1"}'),
+    json('{"a":2,"sent_at":"1"}'),
+  ),
+  same(
+    'print-json-select',
+    'select',
+    'only selected members count',
+    'design section 3, fingerprint',
+    json('{"amount":1,"note":"x"}'),
+    json('{"amount":1,"note":"y"}'),
+  ),
+  differs(
+    'print-json-select-other',
+    'select',
+    'a selected member that differs is a mismatch',
+    'design section 3, fingerprint',
+    json('{"amount":1}'),
+    json('{"amount":2}'),
+  ),
+  differs(
+    'print-query-raw',
+    'default',
+    'another order of query parameters is a mismatch where the raw query counts',
+    'edge case 22',
+    { key: 'k1', path: '?a=1&b=2', body: 'x' },
+    { key: 'k1', path: '?b=2&a=1', body: 'x' },
+  ),
+  same(
+    'print-query-parsed',
+    'parsed-query',
+    'the order of query parameters does not count in parsed mode',
+    'edge case 22',
+    { key: 'k1', path: '?a=1&b=2%20', body: 'x' },
+    { key: 'k1', path: '?b=2+&a=1', body: 'x' },
+  ),
+  differs(
+    'print-query-parsed-repeat',
+    'parsed-query',
+    'the order of the values of one parameter counts',
+    'edge case 22',
+    { key: 'k1', path: '?a=1&a=2', body: 'x' },
+    { key: 'k1', path: '?a=2&a=1', body: 'x' },
+  ),
+  differs(
+    'print-query-value',
+    'default',
+    'another query is a mismatch',
+    'design section 3, fingerprint',
+    { key: 'k1', path: '?a=1', body: 'x' },
+    { key: 'k1', path: '?a=2', body: 'x' },
+  ),
+  differs(
+    'print-content-type',
+    'default',
+    'another Content-Type is a mismatch',
+    'design section 3, fingerprint',
+    { key: 'k1', headers: [['Content-Type', 'text/plain']], body: 'x' },
+    { key: 'k1', headers: [['Content-Type', 'text/html']], body: 'x' },
+  ),
+  differs(
+    'print-content-encoding',
+    'default',
+    'another Content-Encoding is a mismatch',
+    'RFC 9530 section 2; edge case 23',
+    { key: 'k1', headers: [['Content-Encoding', 'gzip']], body: 'x' },
+    { key: 'k1', headers: [['Content-Encoding', 'br']], body: 'x' },
+  ),
+  differs(
+    'print-if-match',
+    'if-match',
+    'a changed If-Match is a mismatch where the field counts',
+    'edge case 27',
+    { key: 'k1', headers: [['If-Match', '"1"']], body: 'x' },
+    { key: 'k1', headers: [['If-Match', '"2"']], body: 'x' },
+  ),
+  same(
+    'print-retry-fields',
+    'default',
+    'retry counters, trace and date fields do not count',
+    'design section 3, fingerprint',
+    {
+      key: 'k1',
+      headers: [
+        ['Date', 'Sun, 01 Nov 2026 00:00:00 GMT'],
+        ['traceparent', '00-1-1-00'],
+      ],
+      body: 'x',
+    },
+    {
+      key: 'k1',
+      headers: [
+        ['Date', 'Mon, 02 Nov 2026 00:00:00 GMT'],
+        ['traceparent', '00-2-2-00'],
+        ['x-stainless-retry-count', '1'],
+      ],
+      body: 'x',
+    },
+  ),
+  same(
+    'print-framing',
+    'default',
+    'the framing of the body does not count',
+    'RFC 9112 section 7.1',
+    { key: 'k1', body: 'hello' },
+    { key: 'k1', body: 'hello', framing: 'chunked' },
+  ),
+  required(
+    'print-in-flight',
+    'default',
+    'a mismatch while the first is in flight is 422, not 409',
+    'edge case 26',
+    begin('first', { key: 'k1', body: 'x' }, [[gate('go'), ...MADE]]),
+    refused({ key: 'k1', body: 'y' }, { problem: 'key-reused', hits: 1 }),
+    open('go'),
+    finish('first', executed),
+  ),
+  required(
+    'print-unknown',
+    'default',
+    'a mismatch on an unknown outcome is 422',
+    'design section 4, decide',
+    exchange({ key: 'k1', body: 'x' }, [[{ kind: 'reset' }]], { problem: 'upstream-failed' }),
+    refused({ key: 'k1', body: 'y' }, { problem: 'key-reused', hits: 1 }),
+    refused({ key: 'k1', body: 'x' }, { problem: 'outcome-unknown', hits: 1 }),
+  ),
+];

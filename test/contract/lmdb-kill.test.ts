@@ -1,0 +1,168 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Store } from '../../src/store/contract.ts';
+import { openLmdbStore } from '../../src/store/lmdb/lmdb-store.ts';
+import { systemClock } from '../../src/store/lmdb/system-clock.ts';
+import { requestOf, responseOf } from './harness.ts';
+
+const WORKER = new URL('./lmdb-worker.ts', import.meta.url).pathname;
+const SEED = Number(process.env.ONCEWARD_SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+/** A line is what the worker was promised: `claimed` or `completed`, key, token. */
+type Line = { readonly word: string; readonly key: string; readonly token: number };
+
+type Worker = {
+  readonly child: ChildProcess;
+  readonly lines: Line[];
+  readonly ready: Promise<void>;
+  /** Resolves after so many lines. */
+  reached(count: number): Promise<void>;
+  readonly ended: Promise<void>;
+};
+
+const directories: string[] = [];
+const stores: Store[] = [];
+const children: ChildProcess[] = [];
+
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  for (const store of stores.splice(0)) await store.close();
+  for (const path of directories.splice(0)) rmSync(path, { recursive: true, force: true });
+});
+
+function newDirectory(): string {
+  const path = mkdtempSync(join(tmpdir(), 'onceward-kill-'));
+  directories.push(path);
+  return path;
+}
+
+function start(path: string, durability: string, task: string, argument: string): Worker {
+  const child = spawn(process.execPath, [WORKER, path, durability, task, argument], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  const lines: Line[] = [];
+  const waiting: { readonly count: number; readonly resolve: () => void }[] = [];
+  const ready = Promise.withResolvers<void>();
+  const reader = createInterface({ input: child.stdout });
+  reader.on('line', (text) => {
+    if (text === 'ready') return ready.resolve();
+    const [word = '', key = '', token = ''] = text.split(' ');
+    // The kill may cut the last line: half a line was not heard, so nothing was promised by it.
+    if (/^\d{16}$|^0$/.test(token)) lines.push({ word, key, token: Number(token) });
+    for (const wait of waiting) if (lines.length >= wait.count) wait.resolve();
+  });
+  return {
+    child,
+    lines,
+    ready: ready.promise,
+    reached: (count) =>
+      new Promise((resolve) => {
+        if (lines.length >= count) resolve();
+        else waiting.push({ count, resolve });
+      }),
+    ended: Promise.all([once(reader, 'close'), once(child, 'exit')]).then(() => undefined),
+  };
+}
+
+async function openHere(path: string): Promise<Store> {
+  const store = await openLmdbStore({
+    path,
+    durability: 'fsync',
+    bytesMax: 1024 * 1024 * 1024,
+    clock: systemClock(),
+  });
+  stores.push(store);
+  return store;
+}
+
+/** Reproducible numbers below 1. */
+function numbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+async function expectKept(store: Store, lines: readonly Line[]): Promise<void> {
+  const completed = new Set(lines.filter((line) => line.word === 'completed').map((line) => line.key));
+  for (const { key, token } of lines) {
+    const result = await store.claim(key, requestOf(1000));
+    if (completed.has(key)) {
+      const response = responseOf(result);
+      expect(response.kind === 'full' ? Buffer.from(response.body).toString() : '').toBe(
+        `${key};`.repeat(400),
+      );
+    } else {
+      // Claimed and acknowledged; the completion may have made it or not.
+      expect(['inFlight', 'completed']).toContain(result.kind);
+    }
+    expect(result).toMatchObject({ token });
+  }
+}
+
+describe.each(['commit', 'fsync'] as const)('processes killed while they write (%s)', (durability) => {
+  test(`keep every acknowledged write, and no half one (seed ${SEED})`, async () => {
+    const path = newDirectory();
+    const random = numbers(SEED);
+    const lines: Line[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      const workers = [0, 1].map((n) => start(path, durability, 'write', `r${round}w${n}`));
+      await Promise.all(workers.map((worker) => worker.ready));
+      await Promise.all(workers.map((worker) => worker.reached(1 + Math.floor(random() * 150))));
+      for (const worker of workers) worker.child.kill('SIGKILL');
+      await Promise.all(workers.map((worker) => worker.ended));
+      for (const worker of workers) lines.push(...worker.lines);
+    }
+
+    const store = await openHere(path);
+
+    expect(lines.length).toBeGreaterThan(10);
+    await expectKept(store, lines);
+  });
+
+  test('leave claims that become unknown when their lease is over, never absent', async () => {
+    const path = newDirectory();
+    const worker = start(path, durability, 'write', 'w');
+    await worker.reached(20);
+    worker.child.kill('SIGKILL');
+    await worker.ended;
+    const later = systemClock();
+    const store = await openLmdbStore({
+      path,
+      durability,
+      bytesMax: 1024 * 1024 * 1024,
+      // Three leases of a minute on.
+      clock: { ...later, monotonicMs: () => later.monotonicMs() + 180_000 },
+    });
+    stores.push(store);
+
+    const kinds = new Set<string>();
+    for (const { key } of worker.lines) kinds.add((await store.claim(key, requestOf(1000))).kind);
+
+    expect([...kinds].filter((kind) => kind !== 'completed' && kind !== 'unknown')).toEqual([]);
+    expect(
+      (await store.list(null, { state: null, limit: 10_000 })).records.map((record) => record.state),
+    ).not.toContain('dispatched');
+  });
+
+  test('two processes that race for the same keys have one winner each', async () => {
+    const path = newDirectory();
+    const racers = [start(path, durability, 'race', '200'), start(path, durability, 'race', '200')];
+    await Promise.all(racers.map((racer) => racer.ready));
+
+    for (const racer of racers) racer.child.stdin?.end('go');
+    await Promise.all(racers.map((racer) => racer.ended));
+
+    const winners = racers.flatMap((racer) => racer.lines).filter((line) => line.word === 'claimed');
+    expect(new Set(winners.map((line) => line.key)).size).toBe(200);
+    expect(winners).toHaveLength(200);
+    expect(new Set(winners.map((line) => line.token)).size).toBe(200);
+  });
+});

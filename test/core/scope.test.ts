@@ -1,0 +1,109 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { ScopePolicy } from '../../src/core/policy.ts';
+import { readScope } from '../../src/core/scope.ts';
+import { headWith } from '../support/request-head.ts';
+
+const BY_CREDENTIAL: ScopePolicy = { headers: ['authorization'], anonymous: 'refuse' };
+const OPEN: ScopePolicy = { headers: ['authorization'], anonymous: 'allow' };
+const BY_TENANT_AND_USER: ScopePolicy = { headers: ['x-tenant', 'x-user'], anonymous: 'refuse' };
+
+/** The scope in hexadecimal, or the kind. */
+function scopeOf(policy: ScopePolicy, ...rawHeaders: readonly string[]): string {
+  const found = readScope(policy, headWith(...rawHeaders));
+  return found.kind === 'scope' ? Buffer.from(found.scope).toString('hex') : found.kind;
+}
+
+describe('a scope', () => {
+  it('is the same for the same credential, however the field name is written', () => {
+    const scope = scopeOf(BY_CREDENTIAL, 'Authorization', 'Bearer a');
+
+    expect(scope).toMatch(/^[0-9a-f]{64}$/);
+    expect(scopeOf(BY_CREDENTIAL, 'Accept', '*/*', 'AUTHORIZATION', 'Bearer a')).toBe(scope);
+  });
+
+  it('differs between two credentials', () => {
+    expect(scopeOf(BY_CREDENTIAL, 'Authorization', 'Bearer a')).not.toBe(
+      scopeOf(BY_CREDENTIAL, 'Authorization', 'Bearer b'),
+    );
+  });
+
+  it('by another field survives a refreshed token', () => {
+    const policy: ScopePolicy = { headers: ['x-tenant'], anonymous: 'refuse' };
+
+    expect(scopeOf(policy, 'X-Tenant', '7', 'Authorization', 'Bearer new')).toBe(
+      scopeOf(policy, 'Authorization', 'Bearer old', 'X-Tenant', '7'),
+    );
+  });
+
+  it('does not have the credential in it', () => {
+    expect(scopeOf(BY_CREDENTIAL, 'Authorization', 'abc')).not.toContain(Buffer.from('abc').toString('hex'));
+  });
+
+  it.each([
+    [[], 'missing'],
+    [['Authorization', ''], 'missing'],
+    [['Authorization', 'a', 'authorization', 'a'], 'invalid'],
+    [['Authorization', 'a', 'authorization', 'b'], 'invalid'],
+    [['Authorization', '', 'authorization', 'b'], 'invalid'],
+  ])('%j gives %s where anonymous is refused', (rawHeaders, expected) => {
+    expect(scopeOf(BY_CREDENTIAL, ...rawHeaders)).toBe(expected);
+  });
+
+  it('repeated is invalid where anonymous is allowed, too', () => {
+    expect(scopeOf(OPEN, 'Authorization', 'a', 'Authorization', 'b')).toBe('invalid');
+  });
+
+  it('says which field is missing', () => {
+    expect(readScope(BY_TENANT_AND_USER, headWith())).toEqual({
+      kind: 'missing',
+      detail:
+        'A request with a key needs x-tenant or x-user: keys belong to a caller, and this one is not known.',
+    });
+  });
+
+  it('of two fields tells which of them carried the value', () => {
+    const scopes = [
+      scopeOf(BY_TENANT_AND_USER, 'X-Tenant', 'a'),
+      scopeOf(BY_TENANT_AND_USER, 'X-User', 'a'),
+      scopeOf(BY_TENANT_AND_USER, 'X-Tenant', 'a', 'X-User', 'a'),
+      scopeOf(BY_TENANT_AND_USER, 'X-Tenant', 'aa'),
+    ];
+
+    expect(new Set(scopes).size).toBe(scopes.length);
+  });
+});
+
+describe('the anonymous scope', () => {
+  it('is one for all who send no credential', () => {
+    expect(scopeOf(OPEN)).toBe(scopeOf(OPEN, 'Authorization', '', 'X', '1'));
+  });
+
+  it('is no credential\u2019s', () => {
+    const anonymous = scopeOf(OPEN);
+
+    fc.assert(
+      fc.property(fc.string({ minLength: 1 }), (credential) => {
+        expect(scopeOf(OPEN, 'Authorization', credential)).not.toBe(anonymous);
+      }),
+    );
+  });
+});
+
+describe('two scopes', () => {
+  it('are equal only where every field is', () => {
+    const value = fc.constantFrom('', 'a', 'aa', '1:a', '6:x-user=1:a', '-', '=', '8:x-tenant-');
+    const values = fc.tuple(value, value);
+
+    fc.assert(
+      fc.property(values, values, (one, other) => {
+        const scopes = [one, other].map(([tenant, user]) =>
+          scopeOf(BY_TENANT_AND_USER, 'X-Tenant', tenant, 'X-User', user),
+        );
+
+        expect(scopes[0] === scopes[1]).toBe(one.join('\0') === other.join('\0'));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});

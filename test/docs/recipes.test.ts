@@ -1,0 +1,23 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadConfigFile } from '../../src/config/load.ts';
+
+const FOLDER = join(import.meta.dirname, '../../docs/recipes');
+const recipes = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
+
+describe('the recipes', () => {
+  it.each(recipes)('%s is a configuration without faults', async (name) => {
+    const loaded = await loadConfigFile(join(FOLDER, name), { ONCEWARD_SECRET: 'x'.repeat(32) });
+
+    expect(loaded.kind === 'faults' ? loaded.faults.map((fault) => fault.text) : []).toEqual([]);
+  });
+
+  it('are all in their list, and the list names no other', () => {
+    const listed = [...readFileSync(join(FOLDER, 'README.md'), 'utf8').matchAll(/\]\(([\w-]+\.yaml)\)/g)].map(
+      (match) => match[1],
+    );
+
+    expect(listed.toSorted()).toEqual(recipes.toSorted());
+  });
+});

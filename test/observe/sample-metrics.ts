@@ -1,0 +1,32 @@
+import { createMetrics, type Metrics, type MetricsOptions } from '../../src/observe/metrics.ts';
+
+/** Metrics of two routes over a store that answers. */
+export function sampleMetrics(options: Partial<MetricsOptions> = {}): Metrics {
+  return createMetrics({
+    routeNames: ['payments', 'refunds'],
+    store: 'memory',
+    version: '1.2.3',
+    nodeVersion: 'v26.10.0',
+    stats: async () => ({ records: 7, bytes: 4_096 }),
+    statsDeadlineMs: 1_000,
+    joinedWaiters: () => 2,
+    logLinesDropped: () => 5,
+    ...options,
+  });
+}
+
+/** Every method called with every kind of value, so that no series is missing from the output. */
+export function useAll(metrics: Metrics): void {
+  metrics.requestEnded('payments', 'unsafe', 'executed', 0.012);
+  metrics.requestEnded('payments', 'unsafe', 'replayed', 0.001);
+  metrics.requestEnded('unmatched', 'none', 'rejected', 0.0001);
+  metrics.upstreamEnded('payments', 0.01);
+  metrics.storeOperation('claim', 'ok', 0.0004);
+  metrics.storeOperation('complete', 'timeout', 1.5);
+  metrics.inFlight.inc();
+  metrics.unknownRecord('payments', 'reset');
+  metrics.claimLost('refunds');
+  metrics.observed('refunds', 'mismatch');
+  metrics.problem('in-flight');
+  metrics.configReload('applied');
+}

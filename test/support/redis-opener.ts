@@ -1,0 +1,69 @@
+import type { Store } from '../../src/store/contract.ts';
+import { StoreUnavailable } from '../../src/store/contract.ts';
+import { openRedisStore, type RedisStoreOptions } from '../../src/store/redis/redis-store.ts';
+
+export const COMMAND_TIMEOUT_MS = 400;
+
+/** Opens redis stores for a test and closes them after it. */
+export type RedisOpener = {
+  open(url: string, change?: Partial<RedisStoreOptions>): Promise<Store>;
+  /** What the open stores warned of, oldest first. */
+  readonly warnings: readonly string[];
+  closeAll(): Promise<void>;
+};
+
+export function redisOptions(url: string, change: Partial<RedisStoreOptions> = {}): RedisStoreOptions {
+  return {
+    url,
+    keyPrefix: 'test:',
+    acceptLoss: 'refuse',
+    secretIds: ['secret-1'],
+    commandTimeoutMs: COMMAND_TIMEOUT_MS,
+    connectTimeoutMs: 2000,
+    warn: () => undefined,
+    ...change,
+  };
+}
+
+export function createRedisOpener(): RedisOpener {
+  const stores: Store[] = [];
+  const warnings: string[] = [];
+  return {
+    warnings,
+    async open(url, change) {
+      const { store } = await openRedisStore(
+        redisOptions(url, { warn: (message) => warnings.push(message), ...change }),
+      );
+      stores.push(store);
+      return store;
+    },
+    async closeAll() {
+      await Promise.all(stores.splice(0).map((store) => store.close()));
+      warnings.length = 0;
+    },
+  };
+}
+
+/** Asks again while the store is unavailable: what recovers by itself needs a moment. */
+export async function onceAvailable<T>(ask: () => Promise<T>): Promise<T> {
+  const endMs = performance.now() + 15_000;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable) || performance.now() > endMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
+/** The reason for which the store could not answer; `answered` when it did. */
+export async function reasonOf(ask: Promise<unknown>): Promise<string> {
+  try {
+    await ask;
+    return 'answered';
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    return error.reason;
+  }
+}
