@@ -1,7 +1,6 @@
 import { decide } from './core/decide.ts';
 import { fingerprint } from './core/fingerprint.ts';
 import { confirmHeadKey, readBodyKey } from './core/key.ts';
-
 import { missingKeyDetail, type Planned, plan } from './core/plan.ts';
 import type { RecordKey } from './core/record.ts';
 import { recordKey } from './core/record-key.ts';
