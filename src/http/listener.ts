@@ -35,8 +35,6 @@ export type Listener = {
   readonly address: { readonly host: string; readonly port: number };
   /** Stops accepting; open connections close after the answer they are at. */
   stopAccepting(): void;
-  /** Resolves when the last connection has closed. */
-  closed(): Promise<void>;
   destroyConnections(): void;
   closeIdle(): void;
 };
@@ -64,7 +62,6 @@ export function startListener(options: ListenerOptions, handler: ListenerHandler
   server.timeout = 0;
   // node:http takes an answer that has ended for one that has left, also in its own close().
   Object.assign(server, { closeIdleConnections: wire(server, options, handler) });
-  const closed = new Promise<void>((resolve) => server.once('close', resolve));
   return new Promise((resolve, reject) => {
     // Also later: an accept that fails for want of file descriptors is tried again by node, and must not end the process.
     server.on('error', (error) =>
@@ -79,7 +76,6 @@ export function startListener(options: ListenerOptions, handler: ListenerHandler
           server.close();
           server.closeIdleConnections();
         },
-        closed: () => closed,
         destroyConnections: () => server.closeAllConnections(),
         closeIdle: () => server.closeIdleConnections(),
       });

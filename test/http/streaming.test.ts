@@ -1,10 +1,8 @@
 import { once } from 'node:events';
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import { type ProxyOptions, startProxy, type TestProxy } from '../support/proxy.ts';
-import { connectRaw, type RawClient } from '../support/raw-client.ts';
-import { type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { keyedPost, requestText } from './request-text.ts';
+import { createStage } from './stage.ts';
 
 /** Bodies flow as they come, held back by the slower side and by nothing else. */
 
@@ -16,49 +14,8 @@ const MEMORY_BYTES_MAX = 128 * 1024 * 1024;
 /** What kernel buffers, both sockets' and the streams' own may take in, with room. */
 const IN_BETWEEN_BYTES_MAX = 24 * 1024 * 1024;
 
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-async function startSink(onSocket: (socket: Socket) => void): Promise<number> {
-  const sockets = new Set<Socket>();
-  const server: Server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    onSocket(socket);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  closers.push(async () => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-    await once(server, 'close');
-  });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
-async function proxyTo(
-  upstreamPort: number,
-  options: Omit<ProxyOptions, 'upstreamPort'> = {},
-): Promise<TestProxy> {
-  const proxy = await startProxy({ upstreamPort, top: 'drain: { timeout: 0s }', ...options });
-  closers.push(() => proxy.close());
-  return proxy;
-}
-
-async function scripted(): Promise<ScriptedUpstream> {
-  const upstream = await startScriptedUpstream();
-  closers.push(() => upstream.close());
-  return upstream;
-}
-
-async function client(proxy: TestProxy): Promise<RawClient> {
-  const raw = await connectRaw(proxy.port);
-  closers.push(async () => void raw.socket.destroy());
-  return raw;
-}
+const stage = createStage();
+afterEach(() => stage.close());
 
 /**
  * Writes until the other side takes no more: nothing drained for a while, although more is offered. That something
@@ -82,14 +39,14 @@ async function writeUntilStalled(socket: Socket, bytesMax: number): Promise<numb
 
 it('a client that does not read holds the backend back', async () => {
   const accepted = Promise.withResolvers<Socket>();
-  const port = await startSink((socket) => {
+  const port = await stage.sink((socket) => {
     socket.once('data', () => {
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${LARGE_BYTES}\r\n\r\n`);
       accepted.resolve(socket);
     });
   });
-  const proxy = await proxyTo(port);
-  const raw = await client(proxy);
+  const proxy = await stage.proxyTo(port);
+  const raw = await stage.client(proxy);
 
   raw.pauseReading();
   raw.send(requestText('GET', '/large'));
@@ -100,14 +57,14 @@ it('a client that does not read holds the backend back', async () => {
 
 it('a client that does not read a keyed response over the limit holds the backend back', async () => {
   const accepted = Promise.withResolvers<Socket>();
-  const port = await startSink((socket) => {
+  const port = await stage.sink((socket) => {
     socket.once('data', () => {
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${LARGE_BYTES}\r\n\r\n`);
       accepted.resolve(socket);
     });
   });
-  const proxy = await proxyTo(port);
-  const raw = await client(proxy);
+  const proxy = await stage.proxyTo(port);
+  const raw = await stage.client(proxy);
 
   raw.pauseReading();
   raw.send(keyedPost('/large'));
@@ -117,9 +74,9 @@ it('a client that does not read a keyed response over the limit holds the backen
 });
 
 it('a backend that does not read holds the client back', async () => {
-  const port = await startSink((socket) => socket.pause());
-  const proxy = await proxyTo(port);
-  const raw = await client(proxy);
+  const port = await stage.sink((socket) => socket.pause());
+  const proxy = await stage.proxyTo(port);
+  const raw = await stage.client(proxy);
 
   raw.send(`POST /up HTTP/1.1\r\nHost: proxy.test\r\nContent-Length: ${LARGE_BYTES}\r\n\r\n`);
   const taken = await writeUntilStalled(raw.socket, LARGE_BYTES);
@@ -129,7 +86,7 @@ it('a backend that does not read holds the client back', async () => {
 
 it('a large body passes both ways in constant memory', async () => {
   let seenBytes = 0;
-  const port = await startSink((socket) => {
+  const port = await stage.sink((socket) => {
     let headDone = false;
     socket.on('data', (chunk: Buffer) => {
       if (!headDone) {
@@ -142,8 +99,8 @@ it('a large body passes both ways in constant memory', async () => {
       for (let sent = 0; sent < BOTH_WAYS_BYTES; sent += CHUNK.length) socket.write(CHUNK);
     });
   });
-  const proxy = await proxyTo(port);
-  const raw = await client(proxy);
+  const proxy = await stage.proxyTo(port);
+  const raw = await stage.client(proxy);
   raw.socket.removeAllListeners('data');
   let received = 0;
   let peakBytes = 0;
@@ -172,7 +129,7 @@ it.for([
   ['unkeyed', requestText('GET', '/conf/sse/events')],
   ['keyed', keyedPost('/conf/sse/events')],
 ] as const)('events of an %s stream arrive one by one, before its end', async ([, request]) => {
-  const upstream = await scripted();
+  const upstream = await stage.scripted();
   const event = (n: number): string => `9\r\ndata: ${n}\n\n\r\n`;
   upstream.script('sse', [
     [
@@ -188,8 +145,8 @@ it.for([
       { kind: 'bytes', bytes: '0\r\n\r\n' },
     ],
   ]);
-  const proxy = await proxyTo(upstream.port);
-  const raw = await client(proxy);
+  const proxy = await stage.proxyTo(upstream.port);
+  const raw = await stage.client(proxy);
 
   raw.send(request);
   await raw.receives('\r\n\r\n');
@@ -207,7 +164,7 @@ it.for([
 });
 
 it('an informational answer arrives before the final one is there', async () => {
-  const upstream = await scripted();
+  const upstream = await stage.scripted();
   upstream.script('hints', [
     [
       { kind: 'bytes', bytes: 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n' },
@@ -215,8 +172,8 @@ it('an informational answer arrives before the final one is there', async () => 
       { kind: 'bytes', bytes: 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok' },
     ],
   ]);
-  const proxy = await proxyTo(upstream.port);
-  const raw = await client(proxy);
+  const proxy = await stage.proxyTo(upstream.port);
+  const raw = await stage.client(proxy);
 
   raw.send(keyedPost('/conf/hints/x'));
   await raw.receives('103 Early Hints');
@@ -232,13 +189,13 @@ it('an informational answer arrives before the final one is there', async () => 
 });
 
 it('a keyed response over the limit reaches its client whole, and is not executed again', async () => {
-  const upstream = await scripted();
+  const upstream = await stage.scripted();
   const body = 'r'.repeat(3_000_000);
   upstream.script('over', [
     [{ kind: 'bytes', bytes: `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}` }],
   ]);
-  const proxy = await proxyTo(upstream.port);
-  const raw = await client(proxy);
+  const proxy = await stage.proxyTo(upstream.port);
+  const raw = await stage.client(proxy);
 
   raw.send(keyedPost('/conf/over/x'));
   const first = await raw.answer();
