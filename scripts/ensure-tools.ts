@@ -4,7 +4,7 @@ import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 
 /** The programs of others that the tests run for real, and the Debian package each comes in. */
-const TOOLS = [
+const TOOLS: readonly Tool[] = [
   { binary: '/usr/bin/redis-server', debianPackage: 'redis-server' },
   { binary: '/usr/bin/prometheus', debianPackage: 'prometheus' },
   { binary: '/usr/bin/promtool', debianPackage: 'prometheus' },
@@ -13,13 +13,19 @@ const TOOLS = [
   // The server; the commands in /usr/bin come with a client alone.
   { binary: '/usr/lib/postgresql/*/bin/postgres', debianPackage: 'postgresql' },
   { binary: '/usr/bin/openssl', debianPackage: 'openssl' },
-] as const;
+];
+
+export type Tool = { readonly binary: string; readonly debianPackage: string };
+
+/** Each Debian package once whose binary is not here. */
+export function missingPackages(tools: readonly Tool[]): readonly string[] {
+  const missing = tools.filter((tool) => globSync(tool.binary).length === 0);
+  return [...new Set(missing.map((tool) => tool.debianPackage))];
+}
 
 /** Installs what is missing, as root on Debian; else says what to install. Returns 0, or 1 when something is missing. */
 export function ensureTools(): number {
-  const missing = [
-    ...new Set(TOOLS.filter((tool) => globSync(tool.binary).length === 0).map((tool) => tool.debianPackage)),
-  ];
+  const missing = missingPackages(TOOLS);
   if (missing.length === 0) return 0;
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
     process.stderr.write(
@@ -29,7 +35,6 @@ export function ensureTools(): number {
   }
   process.stderr.write(`Installing ${missing.join(', ')} for the tests …\n`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  // A package that starts its server at once would take the default ports of this machine.
   const quiet = ['-o', 'Dpkg::Options::=--force-confold', '-y', '--no-install-recommends'];
   for (const args of [['update'], ['install', ...quiet, ...missing]]) {
     const ran = spawnSync('apt-get', args, { env, stdio: ['ignore', 'ignore', 'inherit'] });

@@ -16,7 +16,6 @@ export type Slot = {
 };
 
 export type Waiting = {
-  readonly sockets: 'keyed' | 'shared';
   run(slot: Slot): void;
 };
 

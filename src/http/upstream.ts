@@ -94,11 +94,6 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
     }, queueMs);
   }
 
-  /** Which sockets the request may go out on. */
-  get sockets(): OutgoingRequest['sockets'] {
-    return this.#request.sockets;
-  }
-
   run(slot: Slot): void {
     this.#clearQueueTimer();
     this.#slot = slot;

@@ -1,7 +1,8 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { startProxyWith } from '../support/proxy.ts';
+import { startProxyWith, type TestProxy } from '../support/proxy.ts';
+import { untilMetrics } from '../support/until.ts';
 
 const opened: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -38,7 +39,7 @@ defaults: { lease: 1s, inFlight: reject, scope: { anonymous: allow } }
       });
 
     const first = send();
-    await renewals(proxy.app.observeAddress?.port ?? 0, 4);
+    await renewals(proxy, 4);
     const meanwhile = await send();
     held[0]?.end('done');
 
@@ -50,12 +51,7 @@ defaults: { lease: 1s, inFlight: reject, scope: { anonymous: allow } }
 });
 
 /** Waits for the store to have renewed that often: more than a whole lease has gone by then. */
-async function renewals(port: number, count: number): Promise<void> {
-  for (;;) {
-    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    const done = /operation_duration_seconds_count\{[^}]*operation="renew",result="ok"\} (\d+)/.exec(
-      text,
-    )?.[1];
-    if (Number(done ?? 0) >= count) return;
-  }
+async function renewals(proxy: TestProxy, count: number): Promise<void> {
+  const done = /operation_duration_seconds_count\{[^}]*operation="renew",result="ok"\} (\d+)/;
+  await untilMetrics(proxy, `${count} renewals`, (text) => Number(done.exec(text)?.[1] ?? 0) >= count);
 }

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { startProxyWith, type TestProxy } from '../support/proxy.ts';
 import { connectRaw, type RawClient } from '../support/raw-client.ts';
+import { untilMetrics } from '../support/until.ts';
 
 /** What `mode: observe` keeps of the bodies that it passes on. */
 
@@ -62,18 +63,9 @@ async function arrived(bytes: number): Promise<void> {
   while (bytesSeen < bytes) await moreSeen.promise;
 }
 
-/** Polls until the counter is there: the count is written after the answer went out. */
 async function observed(outcome: string, count: number): Promise<void> {
   const wanted = new RegExp(`onceward_observed_requests_total\\{[^}]*outcome="${outcome}"\\} ${count}$`, 'm');
-  const endMs = performance.now() + 5_000;
-  for (;;) {
-    const text = await (await fetch(`http://127.0.0.1:${proxy.app.observeAddress?.port}/metrics`)).text();
-    if (wanted.test(text)) return;
-    if (performance.now() > endMs) {
-      const lines = text.split('\n').filter((line) => line.startsWith('onceward_observed'));
-      throw new Error(`not ${count} ${outcome} within 5 s:\n${lines.join('\n')}`);
-    }
-  }
+  await untilMetrics(proxy, `${count} ${outcome}`, (text) => wanted.test(text));
 }
 
 it('bodies over the buffer are not kept, and are all passed on', async () => {

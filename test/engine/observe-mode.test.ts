@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startProxyWith, type TestProxy } from '../support/proxy.ts';
+import { untilMetrics } from '../support/until.ts';
 
 const opened: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -40,13 +41,9 @@ async function post(proxy: TestProxy, body: string, headers: Record<string, stri
   return await fetch(`http://127.0.0.1:${proxy.port}/pay`, { method: 'POST', body, headers });
 }
 
-/** Polls until the counter is there: the count is written after the answer went out. */
 async function observed(proxy: TestProxy, outcome: string, count: number): Promise<string> {
   const wanted = new RegExp(`onceward_observed_requests_total\\{[^}]*outcome="${outcome}"\\} ${count}$`, 'm');
-  for (;;) {
-    const text = await (await fetch(`http://127.0.0.1:${proxy.app.observeAddress?.port}/metrics`)).text();
-    if (wanted.test(text)) return text;
-  }
+  return await untilMetrics(proxy, `${count} ${outcome}`, (text) => wanted.test(text));
 }
 
 describe('mode: observe', () => {

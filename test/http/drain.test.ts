@@ -1,7 +1,8 @@
 import { afterEach, expect, it } from 'vitest';
 import { connectRaw } from '../support/raw-client.ts';
+import { until } from '../support/until.ts';
 import { keyedPost, requestText } from './request-text.ts';
-import { answerLarge, codeOf, createStage, says, until } from './stage.ts';
+import { answerLarge, codeOf, createStage, says } from './stage.ts';
 
 /** What a drain waits for, and what it no longer lets through. */
 

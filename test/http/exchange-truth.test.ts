@@ -1,9 +1,17 @@
 import { afterEach, expect, it } from 'vitest';
 import { fieldValues } from '../support/answer-reader.ts';
+import type { Play } from '../support/scripted-upstream.ts';
 import { keyedPost, requestText } from './request-text.ts';
 import { codeOf, createStage, says } from './stage.ts';
 
 /** What an exchange did not prove is not passed on or stored as if it had. */
+
+/** A head without a length, a part of a body, and a reset when told. */
+const CUT: Play = [
+  { kind: 'bytes', bytes: 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npartial' },
+  { kind: 'gate', gate: 'go' },
+  { kind: 'reset' },
+];
 
 const stage = createStage();
 afterEach(() => stage.close());
@@ -12,13 +20,7 @@ it.for(['park', 'trust'] as const)(
   'with unprovenEnd: %s a response without a length that ends in a reset is broken off and not stored',
   async (unprovenEnd) => {
     const upstream = await stage.scripted();
-    upstream.script('cut', [
-      [
-        { kind: 'bytes', bytes: 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npartial' },
-        { kind: 'gate', gate: 'go' },
-        { kind: 'reset' },
-      ],
-    ]);
+    upstream.script('cut', [CUT]);
     const proxy = await stage.proxyTo(upstream.port, { defaults: `unprovenEnd: ${unprovenEnd}` });
     const client = await stage.client(proxy);
 
@@ -41,13 +43,7 @@ it.for(['park', 'trust'] as const)(
 
 it('an unkeyed response without a length that ends in a reset is broken off', async () => {
   const upstream = await stage.scripted();
-  upstream.script('cut', [
-    [
-      { kind: 'bytes', bytes: 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\npartial' },
-      { kind: 'gate', gate: 'go' },
-      { kind: 'reset' },
-    ],
-  ]);
+  upstream.script('cut', [CUT]);
   const proxy = await stage.proxyTo(upstream.port);
   const client = await stage.client(proxy);
 

@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
+import { until } from '../support/until.ts';
 import { keyedPost, requestText } from './request-text.ts';
-import { answerLarge, codeOf, createStage, until } from './stage.ts';
+import { answerLarge, codeOf, createStage } from './stage.ts';
 
 /** Clients that do not read, and backends that do not: each is waited for in bounded time and memory. */
 

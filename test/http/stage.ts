@@ -88,14 +88,3 @@ export function answerLarge(socket: Socket, bytes: number): void {
   };
   pump();
 }
-
-/** Asks again until the answer fits: for what becomes true without an event that a client could see. */
-export async function until<T>(what: string, look: () => Promise<T | null>): Promise<T> {
-  const endMs = performance.now() + 15_000;
-  for (;;) {
-    const found = await look();
-    if (found !== null) return found;
-    if (performance.now() > endMs) throw new Error(`${what}: not within 15 s`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}

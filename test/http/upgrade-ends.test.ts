@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
+import { until } from '../support/until.ts';
 import { requestText } from './request-text.ts';
-import { codeOf, createStage, until } from './stage.ts';
+import { codeOf, createStage } from './stage.ts';
 
 /** An upgrade that comes to nothing leaves no socket behind. */
 

@@ -35,7 +35,7 @@ function pool(connectionsMax: number) {
     made,
     destroyed,
     ran,
-    queued: (name: string): Queued => ({ name, sockets: 'shared', run: () => void ran.push(name) }),
+    queued: (name: string): Queued => ({ name, run: () => void ran.push(name) }),
     pass: (ms: number) => {
       nowMs += ms;
     },

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
+import { missingPackages, type Tool } from '../../scripts/ensure-tools.ts';
 import { unreachable } from '../../src/core/unreachable.ts';
 import { type ModelRun, type Network, PROMISES, RUNS } from './runs.ts';
 
@@ -17,10 +18,10 @@ const DOCS = join(import.meta.dirname, '../../docs/model.md');
 const BEGIN = '<!-- results: node test/model/check-model.ts --write -->';
 const END = '<!-- end of results -->';
 
-const TOOLS = [
+const TOOLS: readonly Tool[] = [
   { binary: '/usr/bin/spin', debianPackage: 'spin' },
   { binary: '/usr/bin/gcc', debianPackage: 'gcc' },
-] as const;
+];
 const DEPTH_MAX = 5000;
 const MEMORY_MB_MAX = 900;
 const RUN_MS_MAX = 90_000;
@@ -46,10 +47,8 @@ export type Verdict =
   /** A bound was met: nothing is proven. */
   | { readonly kind: 'unfinished'; readonly why: string };
 
-export function missingTool(
-  tools: readonly { readonly binary: string; readonly debianPackage: string }[] = TOOLS,
-): string | null {
-  const missing = tools.filter(({ binary }) => !existsSync(binary)).map((tool) => tool.debianPackage);
+export function missingTool(tools: readonly Tool[] = TOOLS): string | null {
+  const missing = missingPackages(tools);
   return missing.length === 0
     ? null
     : `The model is checked by real tools that are not here: apt-get install ${missing.join(' ')}`;
