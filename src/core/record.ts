@@ -18,6 +18,9 @@ export type StoredResponse =
   /** Executed, but the body was over the limit: a repeat learns that, and never executes again. */
   | { readonly kind: 'unstored'; readonly status: number; readonly receivedAtMs: number };
 
+/** Of `ClaimRequest.note`. */
+export const NOTE_BYTES_MAX = 4096;
+
 export type ClaimRequest = {
   readonly owner: Owner;
   readonly fingerprint: string;
@@ -28,6 +31,11 @@ export type ClaimRequest = {
   readonly unknownRetainMs: number;
   /** The state in which a granted claim is written: `dispatched` makes claim and dispatch one write. */
   readonly state: 'claimed' | 'dispatched';
+  /**
+   * What a probe will need if nobody learns the outcome, opaque to the store: kept beside the record until it is
+   * completed or released. At most NOTE_BYTES_MAX, never empty.
+   */
+  readonly note: Uint8Array | null;
 };
 
 /** What the holder of a claim shows at every later write. */
@@ -88,6 +96,8 @@ export type RecordView = {
   readonly unknownForMs: number;
   /** For released: what the leader's answer said of when to retry, or null. */
   readonly retryAfterMs: number | null;
+  /** For claimed, dispatched and unknown: what came with the claim. Else null. */
+  readonly note: Uint8Array | null;
   /** For completed; null in listings. */
   readonly response: StoredResponse | null;
 };

@@ -18,6 +18,7 @@ export type RecordHead = {
   readonly reason: string;
   readonly retryAfterMs: number | null;
   readonly expiresAtMs: number;
+  readonly note: Uint8Array | null;
 };
 
 export type StoreTime = {
@@ -94,6 +95,7 @@ export function viewOf(
     reason: isUnknown ? (record.state === 'unknown' ? record.reason : LAPSED_REASON) : '',
     unknownForMs: isUnknown ? unknownForMs(record, time) : 0,
     retryAfterMs: state === 'released' ? record.retryAfterMs : null,
+    note: record.note,
     response: state === 'completed' ? response : null,
   };
 }

@@ -100,6 +100,7 @@ function grant(request: ClaimRequest, time: StoreTime, lastToken: number, attemp
       reason: '',
       retryAfterMs: null,
       expiresAtMs: time.nowMs + request.leaseMs + request.unknownRetainMs,
+      note: request.note,
     },
     result: { kind: 'claimed', token, attempt },
   };
@@ -186,7 +187,7 @@ export function completeStep(
 }
 
 function completed(record: RecordHead, retainMs: number, time: StoreTime): RecordHead {
-  return { ...record, state: 'completed', reason: '', expiresAtMs: time.nowMs + retainMs };
+  return { ...record, state: 'completed', reason: '', expiresAtMs: time.nowMs + retainMs, note: null };
 }
 
 function released(record: RecordHead, retryAfterMs: number | null, time: StoreTime): RecordHead {
@@ -196,6 +197,7 @@ function released(record: RecordHead, retryAfterMs: number | null, time: StoreTi
     reason: '',
     retryAfterMs,
     expiresAtMs: time.nowMs + RELEASED_RETAIN_MS,
+    note: null,
   };
 }
 

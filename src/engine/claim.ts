@@ -64,5 +64,6 @@ function claimRequest(engine: Engine, policy: RoutePolicy, digest: string): Clai
     retainMs: policy.retainMs,
     unknownRetainMs: policy.unknownRetainMs,
     state: policy.dispatchMark === 'together' ? 'dispatched' : 'claimed',
+    note: null,
   };
 }

@@ -216,9 +216,9 @@ class MemoryStore implements Store {
     };
     if (entry.heapAt === NOT_IN_HEAP) {
       this.#entries.set(recordKey, entry);
-      this.#bytes += ENTRY_BYTES;
+      this.#bytes += ENTRY_BYTES + bytesOf(head, null);
     }
-    this.#bytes += (response?.length ?? 0) - (entry.response?.length ?? 0);
+    this.#bytes += bytesOf(head, response) - bytesOf(entry.head, entry.response);
     entry.head = head;
     entry.response = response;
     entry.expiresAtMs = head.expiresAtMs;
@@ -230,7 +230,7 @@ class MemoryStore implements Store {
     if (entry === undefined) return;
     this.#entries.delete(recordKey);
     this.#expiries.remove(entry);
-    this.#bytes -= ENTRY_BYTES + (entry.response?.length ?? 0);
+    this.#bytes -= ENTRY_BYTES + bytesOf(entry.head, entry.response);
     this.#signals.wake(recordKey);
   }
 
@@ -251,6 +251,11 @@ class MemoryStore implements Store {
     if (this.#bytes + ENTRY_BYTES <= this.#options.bytesMax) return;
     throw new StoreUnavailable('full', `the store holds ${this.#bytes} of ${this.#options.bytesMax} bytes`);
   }
+}
+
+/** Beside the entry itself. */
+function bytesOf(head: RecordHead, response: Buffer | null): number {
+  return (head.note?.byteLength ?? 0) + (response?.length ?? 0);
 }
 
 function responseOf(entry: Entry): StoredResponse {

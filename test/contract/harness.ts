@@ -49,6 +49,7 @@ export function requestOf(unitMs: number, change: Partial<ClaimRequest> & Partia
     retainMs: retain * unitMs,
     unknownRetainMs: unknownRetain * unitMs,
     state: 'dispatched',
+    note: null,
     ...rest,
   };
 }

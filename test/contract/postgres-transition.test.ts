@@ -157,6 +157,7 @@ class Twins {
       retain: 3,
       unknownRetain: 6,
       state: next.state,
+      note: this.#count % 2 === 0 ? null : Buffer.from(`note ${this.#count}`),
     });
     const recordKey = this.#keyOf(next.key);
     const [here, there] = [

@@ -3,6 +3,7 @@ import type { OpenHarness, StoreHarness } from './harness.ts';
 import { administration } from './suite-administration.ts';
 import { hostileHolders } from './suite-hostile.ts';
 import { lifecycle } from './suite-lifecycle.ts';
+import { notes } from './suite-notes.ts';
 import { replayFidelity } from './suite-replay.ts';
 import { retention } from './suite-retention.ts';
 import { waiting } from './suite-waiting.ts';
@@ -29,6 +30,7 @@ export function storeContract(name: string, openHarness: OpenHarness): void {
     hostileHolders(harness);
     lifecycle(harness);
     retention(harness);
+    notes(harness);
     replayFidelity(harness);
     administration(harness);
     waiting(harness);

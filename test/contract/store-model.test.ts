@@ -138,6 +138,7 @@ class Run {
               token: view.token,
               expiresInMs: view.expiresInMs,
               body: bodyOf(view.response),
+              note: view.note === null ? null : Buffer.from(view.note).toString(),
             };
       expect(seen).toEqual(this.#model.view(recordKey));
     }
@@ -153,6 +154,7 @@ class Run {
       retainMs: 3 * UNIT_MS,
       unknownRetainMs: 6 * UNIT_MS,
       state: next.state,
+      note: this.#requests.length % 2 === 0 ? null : Buffer.from(`note ${this.#requests.length}`),
     };
     const expected = this.#model.claim(next.key, request);
     const result = await this.#subject.store().claim(next.key, request);

@@ -20,6 +20,7 @@ type ModelRecord = {
   reason: string;
   retryAfterMs: number | null;
   body: string;
+  note: string | null;
   unknownRetainMs: number;
   goneMs: number;
 };
@@ -51,6 +52,7 @@ export type ModelView = {
   readonly token: number;
   readonly expiresInMs: number;
   readonly body: string | null;
+  readonly note: string | null;
 };
 
 const RELEASED_VISIBLE_MS = 60_000;
@@ -88,6 +90,7 @@ export class StoreModel {
   grant(key: string, request: ClaimRequest, token: number, attempt: number, resent: 'new' | 'resent'): void {
     const before = this.records.get(key);
     const dispatchedBefore = resent === 'resent' && before?.written === 'dispatched';
+    const note = request.note === null ? null : Buffer.from(request.note).toString();
     this.records.set(key, {
       token,
       owner: request.owner,
@@ -100,6 +103,7 @@ export class StoreModel {
       reason: '',
       retryAfterMs: null,
       body: '',
+      note: resent === 'resent' ? (before?.note ?? null) : note,
       unknownRetainMs: request.unknownRetainMs,
       goneMs: this.nowMs + request.leaseMs + request.unknownRetainMs,
     });
@@ -194,6 +198,7 @@ export class StoreModel {
       token: record.token,
       expiresInMs: record.goneMs - this.nowMs,
       body: state === 'completed' ? record.body : null,
+      note: record.note,
     };
   }
 
@@ -229,12 +234,14 @@ export class StoreModel {
   #complete(record: ModelRecord, body: string, retainMs: number): void {
     record.written = 'completed';
     record.body = body;
+    record.note = null;
     record.goneMs = this.nowMs + retainMs;
   }
 
   #release(record: ModelRecord, retryAfterMs: number | null): void {
     record.written = 'released';
     record.retryAfterMs = retryAfterMs;
+    record.note = null;
     record.goneMs = this.nowMs + RELEASED_VISIBLE_MS;
   }
 }

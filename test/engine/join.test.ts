@@ -20,6 +20,7 @@ function claimRequest(owner: string): ClaimRequest {
     retainMs: 60_000,
     unknownRetainMs: 60_000,
     state: 'dispatched',
+    note: null,
   };
 }
 

@@ -25,6 +25,7 @@ const HEAD: RecordHead = {
   reason: '',
   retryAfterMs: null,
   expiresAtMs: 1_795_000_086_400_000,
+  note: null,
 };
 
 /** Latin1 without CR, LF and NUL, in names without the colon too. */
@@ -80,6 +81,30 @@ describe('a stored response', () => {
     }
   });
 
+  test('with a note is refused with any one bit flipped', () => {
+    const bytes = encodeRecord({ ...HEAD, note: Buffer.from('note') }, 17.5, encodeResponse(FULL));
+
+    for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+      const flipped = Buffer.from(bytes);
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      expect(() => decodeRecordResponse(flipped, decodeRecord(flipped))).toThrow(
+        expect.objectContaining({ reason: 'corrupt' }),
+      );
+    }
+  });
+
+  test('of the first format is read, and written where there is no note', () => {
+    const dispatched: RecordHead = { ...HEAD, state: 'dispatched' };
+    const first = Buffer.from(
+      'AQEAAAAAAANDGYIsBXzABEAAAAAAAAAAQnoe5WX/RABBwgZCAAAAAAAAAAAAAAAAf/gAAAAAAABDGYIsGhYwAAAAAAAAAAAAACAACwAGAABA' +
+        'MYAAAAAAADAwMTEyMjMzNDQ1NTY2Nzc4ODk5YWFiYmNjZGRlZWZmZmluZ2VycHJpbnRwb2xpY3lqzZdI',
+      'base64',
+    );
+
+    expect(decodeRecord(first).head).toEqual(dispatched);
+    expect(encodeRecord(dispatched, 17.5, null)).toEqual(first);
+  });
+
   test('of a newer format says so', () => {
     const bytes = encodeResponse(FULL);
     bytes[0] = 2;
@@ -111,6 +136,7 @@ describe('a stored record', () => {
     ['unknown', { ...HEAD, state: 'unknown', reason: 'truncated', unknownSinceMs: 5.5 }, null],
     ['released', { ...HEAD, state: 'released', retryAfterMs: 0 }, null],
     ['claimed', { ...HEAD, state: 'claimed', owner: 'Ö', fingerprint: '', policyId: '€' }, null],
+    ['noted', { ...HEAD, state: 'unknown', reason: 'reset', note: Buffer.from([0, 255, 10, 0]) }, null],
   ] as const)('that is %s comes back as it went in', (_name, head, stored) => {
     const bytes = encodeRecord(head, 17.5, stored === null ? null : encodeResponse(stored));
 

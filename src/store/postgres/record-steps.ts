@@ -22,8 +22,8 @@ export function createRecordSteps(
   channel: string,
 ): Omit<Store, 'kind' | 'list' | 'settled' | 'sweep' | 'stats' | 'ping' | 'close'> {
   async function claim(key: RecordKey, request: ClaimRequest): Promise<ClaimResult> {
-    const { owner, fingerprint, policyId, leaseMs, unknownRetainMs, state, retainMs } = request;
-    const values = [key, owner, fingerprint, policyId, leaseMs, unknownRetainMs, state, retainMs];
+    const { owner, fingerprint, policyId, leaseMs, unknownRetainMs, state, retainMs, note } = request;
+    const values = [key, owner, fingerprint, policyId, leaseMs, unknownRetainMs, state, retainMs, note];
     for (let tries = 0; tries < CLAIM_TRIES_MAX; tries += 1) {
       const result = readClaimRows(await run('claim', values));
       if (result !== null) return result;

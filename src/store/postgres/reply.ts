@@ -67,7 +67,7 @@ export function readInspectRows(rows: readonly Row[]): RecordView | null {
 /** The columns of a record as `inspect` and `list` give them. */
 export function readView(row: Row): RecordView {
   const [recordKey, state, token, fingerprint, policyId, leaseLeftMs, expiresInMs] = row;
-  const [reason, unknownForMs, retryAfterMs, response] = row.slice(7);
+  const [reason, unknownForMs, retryAfterMs, note, response] = row.slice(7);
   return {
     recordKey: recordKeyOf(recordKey),
     state: recordState(state),
@@ -77,6 +77,7 @@ export function readView(row: Row): RecordView {
     reason: text(reason),
     unknownForMs: integer(unknownForMs),
     retryAfterMs: retryAfterMs === null ? null : Number(retryAfterMs),
+    note: note === null ? null : bytes(note),
     response: response === null || response === undefined ? null : decodeResponse(bytes(response)),
   };
 }

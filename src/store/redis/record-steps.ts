@@ -20,9 +20,10 @@ export function createRecordSteps(
   channel: string,
 ): Omit<Store, 'kind' | 'inspect' | 'list' | 'settled' | 'sweep' | 'stats' | 'ping' | 'close'> {
   return {
-    async claim(key, { owner, fingerprint, policyId, leaseMs, unknownRetainMs, state }) {
+    async claim(key, { owner, fingerprint, policyId, leaseMs, unknownRetainMs, state, note }) {
+      const noted = note === null ? '' : Buffer.from(note.buffer, note.byteOffset, note.byteLength);
       return readClaimReply(
-        await run('claim', key, owner, fingerprint, policyId, leaseMs, unknownRetainMs, state),
+        await run('claim', key, owner, fingerprint, policyId, leaseMs, unknownRetainMs, state, noted),
       );
     },
     async dispatch({ recordKey: key, token, owner }) {

@@ -42,6 +42,7 @@ export function readInspectReply(recordKey: RecordKey, reply: unknown): RecordVi
   const fields = list(reply);
   const retryAfter = text(fields[8]);
   const response = fields[9];
+  const note = fields[10];
   return {
     recordKey,
     state: recordState(text(fields[0])),
@@ -53,6 +54,7 @@ export function readInspectReply(recordKey: RecordKey, reply: unknown): RecordVi
     reason: text(fields[6]),
     unknownForMs: integer(fields[7]),
     retryAfterMs: retryAfter === '' ? null : Number(retryAfter),
+    note: note === null ? null : bytes(note),
     response: response === null ? null : decodeResponse(bytes(response)),
   };
 }

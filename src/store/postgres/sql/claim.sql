@@ -11,6 +11,7 @@
 -- $6 life of an unsettled record after its lease in ms
 -- $7 state to write: claimed | dispatched
 -- $8 life of a completed record in ms, the earliest the sweep needs to look
+-- $9 note, or null
 -- Returns: kind, token, attempt, fingerprint, policy id, ms, reason, response
 --   claimed, token, attempt
 --   inFlight, with the lease left in ms
@@ -51,12 +52,12 @@ WITH clock AS MATERIALIZED (
 ), granted AS (
   INSERT INTO onceward.record AS r (
     record_key, state, token, owner, attempt, fingerprint, policy_id, claimed_at_us, lease_until_us,
-    unknown_retain_us, expires_at_us, sweep_at_us
+    unknown_retain_us, expires_at_us, sweep_at_us, note
   )
   SELECT
     $1, $7, greatest(i.token_floor + 1, c.now_us), $2, 1, $3, $4, c.now_us, c.now_us + ($5::float8 * 1000)::bigint,
     ($6::float8 * 1000)::bigint, c.now_us + (($5::float8 + $6::float8) * 1000)::bigint,
-    c.now_us + ($8::float8 * 1000)::bigint
+    c.now_us + ($8::float8 * 1000)::bigint, $9::bytea
   FROM clock c, onceward.identity i
   WHERE NOT EXISTS (SELECT FROM seen) AND NOT EXISTS (SELECT FROM resent)
   ON CONFLICT (record_key) DO UPDATE
@@ -76,7 +77,8 @@ WITH clock AS MATERIALIZED (
     sweep_at_us = excluded.sweep_at_us,
     -- Who waited for a claim that lapsed waits for the next one: no settlement has woken it.
     awaited = r.awaited AND r.state = 'claimed',
-    response = NULL
+    response = NULL,
+    note = excluded.note
   -- Judged on the newest version of the row, after any wait for its lock.
   WHERE r.expires_at_us <= excluded.claimed_at_us OR r.state = 'released'
     OR (r.state = 'claimed' AND r.lease_until_us <= excluded.claimed_at_us)

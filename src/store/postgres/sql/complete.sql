@@ -15,6 +15,7 @@ WITH clock AS MATERIALIZED (
   UPDATE onceward.record r
   SET state = 'completed',
     reason = '',
+    note = NULL,
     -- A second one is no other state of the WHERE: one that waits for the first one's lock must find itself ok.
     response = CASE WHEN r.state = 'completed' THEN r.response ELSE $5 END,
     expires_at_us = CASE WHEN r.state = 'completed' THEN r.expires_at_us

@@ -4,7 +4,7 @@
 -- $1 record key
 -- $2 with-response | without-response
 -- Returns: record key, state, token, fingerprint, policy id, lease left in ms, expires in ms, reason, unknown for ms,
---   when to try again in ms or null, response or null; no row when absent
+--   when to try again in ms or null, note or null, response or null; no row when absent
 
 WITH clock AS MATERIALIZED (
   SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us
@@ -26,5 +26,6 @@ SELECT
     ELSE 0
   END,
   CASE WHEN state = 'released' THEN retry_after_ms END,
+  CASE WHEN state IN ('claimed', 'dispatched', 'unknown') THEN note END,
   CASE WHEN state = 'completed' AND $2 = 'with-response' THEN response END
 FROM record

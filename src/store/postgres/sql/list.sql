@@ -12,7 +12,7 @@ WITH clock AS MATERIALIZED (
 ), page AS MATERIALIZED (
   SELECT
     r.record_key, r.token, r.fingerprint, r.policy_id, r.state AS written, r.reason, r.retry_after_ms,
-    r.lease_until_us, r.unknown_since_us, r.expires_at_us,
+    r.lease_until_us, r.unknown_since_us, r.expires_at_us, r.note,
     r.state = 'dispatched' AND r.lease_until_us <= c.now_us AS lapsed,
     CASE WHEN r.state = 'dispatched' AND r.lease_until_us <= c.now_us THEN 'unknown' ELSE r.state END AS state
   FROM onceward.record r, clock c
@@ -34,7 +34,8 @@ SELECT
     WHEN fitting.state = 'unknown' THEN (greatest(0, c.now_us - fitting.unknown_since_us) + 999) / 1000
     ELSE 0
   END,
-  CASE WHEN fitting.state = 'released' THEN fitting.retry_after_ms END
+  CASE WHEN fitting.state = 'released' THEN fitting.retry_after_ms END,
+  CASE WHEN fitting.state IN ('claimed', 'dispatched', 'unknown') THEN fitting.note END
 FROM looked_at CROSS JOIN clock c
 LEFT JOIN LATERAL (
   SELECT * FROM page

@@ -12,6 +12,7 @@ WITH clock AS MATERIALIZED (
   UPDATE onceward.record r
   SET state = 'released',
     reason = '',
+    note = NULL,
     retry_after_ms = NULL,
     expires_at_us = c.now_us + ($3::float8 * 1000)::bigint,
     sweep_at_us = least(r.sweep_at_us, c.now_us + ($3::float8 * 1000)::bigint)

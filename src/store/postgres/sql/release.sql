@@ -15,6 +15,7 @@ WITH clock AS MATERIALIZED (
   UPDATE onceward.record r
   SET state = 'released',
     reason = '',
+    note = NULL,
     retry_after_ms = CASE WHEN r.state = 'released' THEN r.retry_after_ms ELSE $5::float8 END,
     expires_at_us = CASE WHEN r.state = 'released' THEN r.expires_at_us
       ELSE c.now_us + ($4::float8 * 1000)::bigint END,

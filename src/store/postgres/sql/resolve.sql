@@ -17,6 +17,7 @@ WITH clock AS MATERIALIZED (
   SET state = $3,
     owner = '',
     reason = '',
+    note = NULL,
     retry_after_ms = NULL,
     response = $5,
     expires_at_us = c.now_us + ($4::float8 * 1000)::bigint,

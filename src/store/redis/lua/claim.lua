@@ -9,6 +9,7 @@
 -- ARGV[4] lease in ms
 -- ARGV[5] life of an unsettled record after its lease in ms
 -- ARGV[6] state to write: claimed | dispatched
+-- ARGV[7] note, or empty for none
 -- Returns: {0, token, attempt} claimed
 --   {1, fingerprint, policy id, token, lease left in ms} in flight
 --   {2, fingerprint, policy id, token, response} completed
@@ -58,7 +59,10 @@ redis.call('HSET', KEYS[1],
   'state', ARGV[6], 'token', string.format('%.0f', token), 'owner', ARGV[1], 'fingerprint', ARGV[2],
   'policy_id', ARGV[3], 'attempt', attempt, 'lease_until_ms', lease_until_ms, 'unknown_retain_ms', ARGV[5])
 if state then
-  redis.call('HDEL', KEYS[1], 'retry_after_ms')
+  redis.call('HDEL', KEYS[1], 'retry_after_ms', 'note')
+end
+if ARGV[7] ~= '' then
+  redis.call('HSET', KEYS[1], 'note', ARGV[7])
 end
 redis.call('PEXPIRE', KEYS[1], life_ms)
 return {0, token, attempt}

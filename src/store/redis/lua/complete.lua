@@ -24,6 +24,6 @@ end
 -- memory stops no later write of it.
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('HSET', KEYS[1], 'state', 'completed', 'response', ARGV[4])
-redis.call('HDEL', KEYS[1], 'lease_until_ms', 'unknown_retain_ms', 'unknown_since_ms', 'reason')
+redis.call('HDEL', KEYS[1], 'lease_until_ms', 'unknown_retain_ms', 'unknown_since_ms', 'reason', 'note')
 redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 1

@@ -4,10 +4,11 @@
 -- ARGV[1] with-response | without-response
 -- Returns: nil when absent
 --   {state, token, fingerprint, policy id, lease left in ms, expires in ms, reason, unknown for ms,
---    when to try again in ms or empty, response or nil}
+--    when to try again in ms or empty, response or nil, note or nil}
 
 local record = redis.call('HMGET', KEYS[1],
-  'state', 'token', 'fingerprint', 'policy_id', 'lease_until_ms', 'unknown_since_ms', 'reason', 'retry_after_ms')
+  'state', 'token', 'fingerprint', 'policy_id', 'lease_until_ms', 'unknown_since_ms', 'reason', 'retry_after_ms',
+  'note')
 local state = record[1]
 if not state then
   return false
@@ -32,4 +33,4 @@ elseif state == 'completed' and ARGV[1] == 'with-response' then
   response = redis.call('HGET', KEYS[1], 'response')
 end
 return {state, tonumber(record[2]), record[3], record[4], lease_left_ms, math.max(0, redis.call('PTTL', KEYS[1])),
-  reason, unknown_for_ms, record[8] or '', response}
+  reason, unknown_for_ms, record[8] or '', response, record[9]}

@@ -23,6 +23,6 @@ end
 -- PEXPIRE first: once a script has written, a full memory stops no later write of it.
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('HSET', KEYS[1], 'state', 'released', 'retry_after_ms', ARGV[4])
-redis.call('HDEL', KEYS[1], 'lease_until_ms', 'unknown_retain_ms')
+redis.call('HDEL', KEYS[1], 'lease_until_ms', 'unknown_retain_ms', 'note')
 redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 1

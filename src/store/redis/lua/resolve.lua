@@ -36,6 +36,6 @@ if ARGV[2] == 'completed' then
 else
   redis.call('HSET', KEYS[1], 'state', 'released', 'owner', '', 'retry_after_ms', '')
 end
-redis.call('HDEL', KEYS[1], 'lease_until_ms', 'unknown_retain_ms', 'unknown_since_ms', 'reason')
+redis.call('HDEL', KEYS[1], 'lease_until_ms', 'unknown_retain_ms', 'unknown_since_ms', 'reason', 'note')
 redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 1
