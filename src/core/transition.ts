@@ -275,6 +275,12 @@ export function resolveStep(
   );
 }
 
+/** Only the form of the response changes: no state, and no end of the record's life. */
+export function resealStep(record: RecordHead | null, token: number, time: StoreTime): WriteStep {
+  if (record === null || record.token !== token || standing(record, time) !== 'completed') return LOST;
+  return write(record);
+}
+
 export function forgetStep(
   record: RecordHead | null,
   how: 'settled-only' | 'forced',

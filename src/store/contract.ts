@@ -90,6 +90,11 @@ export type Store = {
 
   /** unknown with this token → completed or released. For admin, probes and `onUnknown: retry`. */
   resolve(recordKey: RecordKey, token: number, to: Resolution): Promise<WriteResult>;
+  /**
+   * Another form of the same response, such as one sealed under a newer key, for a completed record that still has
+   * this token. `lost` for every other. The record lives exactly as long as before; nobody waits for it.
+   */
+  reseal(recordKey: RecordKey, token: number, response: StoredResponse): Promise<WriteResult>;
   /** Null when absent or expired. */
   inspect(recordKey: RecordKey): Promise<RecordView | null>;
   list(cursor: string | null, filter: ListFilter): Promise<ListPage>;

@@ -13,6 +13,7 @@ export const STORE_OPERATIONS = [
   'releaseOwner',
   'park',
   'resolve',
+  'reseal',
   'inspect',
   'list',
   'forget',
@@ -54,7 +55,7 @@ export function guardStore(store: Store, options: GuardOptions): Store {
     const startMs = monotonicMs();
     return new Promise((resolve, reject) => {
       const fail = (error: unknown): void => {
-        const unavailable = asUnavailable(operation, error);
+        const unavailable = asUnavailable(options, operation, error);
         breaker.failed(unavailable.reason);
         observe(operation, unavailable.reason, (monotonicMs() - startMs) / 1000);
         reject(unavailable);
@@ -79,12 +80,6 @@ export function guardStore(store: Store, options: GuardOptions): Store {
     });
   }
 
-  function asUnavailable(operation: StoreOperation, error: unknown): StoreUnavailable {
-    if (error instanceof StoreUnavailable) return error;
-    options.onDefect?.(operation, error);
-    return new StoreUnavailable('error', `${operation} failed unexpectedly`, { cause: error });
-  }
-
   return {
     kind: store.kind,
     claim(recordKey, request) {
@@ -102,6 +97,7 @@ export function guardStore(store: Store, options: GuardOptions): Store {
     releaseOwner: (recordKey, owner) => run('releaseOwner', () => store.releaseOwner(recordKey, owner)),
     park: (claim, reason) => run('park', () => store.park(claim, reason)),
     resolve: (recordKey, token, to) => run('resolve', () => store.resolve(recordKey, token, to)),
+    reseal: (recordKey, token, response) => run('reseal', () => store.reseal(recordKey, token, response)),
     inspect: (recordKey) => run('inspect', () => store.inspect(recordKey)),
     list: (cursor, filter) => run('list', () => store.list(cursor, filter)),
     forget: (recordKey, how) => run('forget', () => store.forget(recordKey, how)),
@@ -114,6 +110,12 @@ export function guardStore(store: Store, options: GuardOptions): Store {
       await store.close();
     },
   };
+}
+
+function asUnavailable(options: GuardOptions, operation: StoreOperation, error: unknown): StoreUnavailable {
+  if (error instanceof StoreUnavailable) return error;
+  options.onDefect?.(operation, error);
+  return new StoreUnavailable('error', `${operation} failed unexpectedly`, { cause: error });
 }
 
 /** A throw before the first await is a rejection like any other. */

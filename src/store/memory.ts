@@ -17,6 +17,7 @@ import {
   releaseOwnerStep,
   releaseStep,
   renewStep,
+  resealStep,
   resolveStep,
   stepResult,
   type WriteStep,
@@ -133,6 +134,11 @@ class MemoryStore implements Store {
       step,
       step.kind === 'write' && to.kind === 'completed' ? encodeResponse(to.response) : null,
     );
+  }
+
+  async reseal(recordKey: RecordKey, token: number, response: StoredResponse): Promise<WriteResult> {
+    const step = resealStep(this.#head(recordKey), token, this.#time());
+    return this.#write(recordKey, step, step.kind === 'write' ? encodeResponse(response) : null);
   }
 
   async inspect(recordKey: RecordKey): ReturnType<Store['inspect']> {

@@ -48,7 +48,7 @@ type Step =
       readonly sender: 'new' | 'last';
     }
   | {
-      readonly do: 'dispatch' | 'renew' | 'complete' | 'release' | 'releaseOwner' | 'park';
+      readonly do: 'dispatch' | 'renew' | 'complete' | 'release' | 'releaseOwner' | 'park' | 'reseal';
       readonly pick: number;
     }
   | {
@@ -79,7 +79,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 8,
     arbitrary: fc.record({
-      do: fc.constantFrom(...(['dispatch', 'renew', 'complete', 'release', 'releaseOwner', 'park'] as const)),
+      do: fc.constantFrom(
+        ...(['dispatch', 'renew', 'complete', 'release', 'releaseOwner', 'park', 'reseal'] as const),
+      ),
       pick,
     }),
   },
@@ -199,6 +201,8 @@ class Twins {
           return store.releaseOwner(claim.recordKey, claim.owner);
         case 'park':
           return store.park(claim, `reason ${this.#count}`);
+        case 'reseal':
+          return store.reseal(claim.recordKey, claim.token, response);
         case 'resolve':
           return store.resolve(
             claim.recordKey,

@@ -5,6 +5,7 @@ import { hostileHolders } from './suite-hostile.ts';
 import { lifecycle } from './suite-lifecycle.ts';
 import { notes } from './suite-notes.ts';
 import { replayFidelity } from './suite-replay.ts';
+import { resealing } from './suite-reseal.ts';
 import { retention } from './suite-retention.ts';
 import { waiting } from './suite-waiting.ts';
 
@@ -33,6 +34,7 @@ export function storeContract(name: string, openHarness: OpenHarness): void {
     notes(harness);
     replayFidelity(harness);
     administration(harness);
+    resealing(harness);
     waiting(harness);
   });
 }

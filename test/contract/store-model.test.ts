@@ -17,7 +17,7 @@ type Step =
       readonly lease: number;
       readonly sender: 'new' | 'last';
     }
-  | { readonly do: 'dispatch' | 'release' | 'releaseOwner' | 'park'; readonly pick: number }
+  | { readonly do: 'dispatch' | 'release' | 'releaseOwner' | 'park' | 'reseal'; readonly pick: number }
   | { readonly do: 'renew'; readonly pick: number; readonly lease: number }
   | { readonly do: 'complete'; readonly pick: number; readonly retain: number }
   | { readonly do: 'resolve'; readonly pick: number; readonly to: 'completed' | 'released' }
@@ -50,7 +50,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 5,
     arbitrary: fc.record({
-      do: fc.constantFrom('dispatch' as const, 'release' as const, 'releaseOwner' as const, 'park' as const),
+      do: fc.constantFrom(...(['dispatch', 'release', 'releaseOwner', 'park', 'reseal'] as const)),
       pick,
     }),
   },
@@ -211,6 +211,10 @@ class Run {
       case 'park':
         expect(await store.park(claim, 'reset')).toBe(this.#model.park(held, 'reset'));
         return;
+      case 'reseal': {
+        const wanted = this.#model.reseal(held.key, held.token, 'resealed');
+        return expect(await store.reseal(held.key, held.token, withBody('resealed'))).toBe(wanted);
+      }
       case 'resolve': {
         const body = this.#newBody();
         const to =

@@ -180,6 +180,14 @@ export class StoreModel {
     return 'ok';
   }
 
+  /** Only what it looks like changes, and only while it is what the caller read. */
+  reseal(key: string, token: number, body: string): 'ok' | 'lost' {
+    const record = this.#alive(key);
+    if (record?.written !== 'completed' || record.token !== token) return 'lost';
+    record.body = body;
+    return 'ok';
+  }
+
   forget(key: string, how: 'settled-only' | 'forced'): 'ok' | 'refused' {
     const record = this.#alive(key);
     if (record === undefined) return 'ok';

@@ -18,6 +18,7 @@ import {
   releaseOwnerStep,
   releaseStep,
   renewStep,
+  resealStep,
   resolveStep,
   stepResult,
   type WriteStep,
@@ -127,6 +128,11 @@ class LmdbStore implements Store {
   async resolve(recordKey: RecordKey, token: number, to: Resolution): Promise<WriteResult> {
     const bytes = to.kind === 'completed' ? encodeResponse(to.response) : null;
     return this.#write(recordKey, (head, time) => resolveStep(head, token, to, time), bytes);
+  }
+
+  async reseal(recordKey: RecordKey, token: number, response: StoredResponse): Promise<WriteResult> {
+    const bytes = encodeResponse(response);
+    return this.#write(recordKey, (head, time) => resealStep(head, token, time), bytes);
   }
 
   async inspect(recordKey: RecordKey): Promise<RecordView | null> {

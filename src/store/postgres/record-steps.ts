@@ -68,6 +68,9 @@ export function createRecordSteps(
     async resolve(key, token, to) {
       return readWriteRows(await run('resolve', [key, token, ...resolution(to), channel, quietMs(to)]));
     },
+    async reseal(key, token, response) {
+      return readWriteRows(await run('reseal', [key, token, encodeResponse(response)]));
+    },
     async inspect(key) {
       return readInspectRows(await run('inspect', [key, 'with-response']));
     },

@@ -11,6 +11,7 @@ export const STATEMENT_NAMES = [
   'release-owner',
   'park',
   'resolve',
+  'reseal',
   'inspect',
   'list',
   'forget',

@@ -49,6 +49,9 @@ export function createRecordSteps(
     async resolve(key, token, to) {
       return readWriteReply(await run('resolve', key, token, ...resolution(to), channel, key, quietMs(to)));
     },
+    async reseal(key, token, response) {
+      return readWriteReply(await run('reseal', key, token, encodeResponse(response)));
+    },
     async forget(key, how) {
       return readForgetReply(await run('forget', key, how));
     },

@@ -12,6 +12,7 @@ export const SCRIPT_NAMES = [
   'release-owner',
   'park',
   'resolve',
+  'reseal',
   'inspect',
   'forget',
   'secret-id',
