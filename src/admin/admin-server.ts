@@ -27,6 +27,8 @@ export type AdminOptions = {
   readonly listen: { readonly host: string; readonly port: number };
   readonly actions: AdminActions;
   readonly status: () => AdminStatus;
+  /** Besides drain and status. */
+  readonly routes: readonly AdminRoute[];
   /** Mounts health and metrics here too, for a run with one port; null: they have their own. */
   readonly observe: ObserveParts | null;
   readonly onError: (error: unknown) => void;
@@ -41,7 +43,7 @@ export function startAdminServer(options: AdminOptions): Promise<AdminServer> {
   return startSmallServer({
     what: 'admin',
     listen: options.listen,
-    routes: [...adminRoutes(options), ...observed],
+    routes: [...adminRoutes(options), ...options.routes, ...observed],
     refuse: (request) => refusal(options.listen.host, request),
     onError: options.onError,
   });

@@ -25,6 +25,7 @@ async function start(observe: 'with-observe' | 'alone' = 'alone') {
     listen: { host: '127.0.0.1', port: 0 },
     actions: { drain: () => drained.push('drain') },
     status: () => STATUS,
+    routes: [],
     observe: observe === 'alone' ? null : { health: createHealth({ checks: [] }), metrics: sampleMetrics() },
     onError: (error) => {
       throw error;

@@ -121,6 +121,7 @@ describe.each(MANIFESTS)('%s', (name) => {
       status: () => {
         throw new Error('not asked for');
       },
+      routes: [],
       observe: null,
       onError: () => undefined,
     });

@@ -43,7 +43,7 @@ const PACKAGES: readonly { readonly name: string; readonly within: string }[] = 
 const EDGES: Readonly<Record<string, readonly string[]>> = {
   'process.env': ['src/cli/process-io.ts'],
   'process.exit': ['src/cli/process-io.ts', 'src/main.ts'],
-  'Date.now': ['src/app.ts', 'src/store/lmdb/system-clock.ts'],
+  'Date.now': ['src/parts.ts', 'src/store/lmdb/system-clock.ts'],
   'Math.random': [],
   console: [],
 };

@@ -1,0 +1,113 @@
+import { type AdminServer, startAdminServer } from './admin/admin-server.ts';
+import { createHealth, drainCheck, type HealthCheck, storeCheck } from './admin/health.ts';
+import { type ObserveServer, startObserveServer } from './admin/observe-server.ts';
+import type { AdminRoute } from './admin/route-table.ts';
+import type { ResolvedConfig } from './config/resolved.ts';
+import { type Job, startJob } from './job.ts';
+import { type Base, type DrainState, monotonicMs, STORE_PING_MS, wallMs } from './parts.ts';
+
+/**
+ * What is done once, however many processes take requests: the ports for probes, scrapes and operators, and the jobs
+ * in the background. The one process does it, or the primary of several.
+ */
+export type Duties = {
+  readonly observe: ObserveServer | null;
+  readonly admin: AdminServer | null;
+  stop(): Promise<void>;
+};
+
+export type DutyOptions = {
+  readonly config: ResolvedConfig;
+  readonly configFile: string | null;
+  readonly version: string;
+  readonly base: Base;
+  readonly drainState: DrainState;
+  /** The configuration in force: what a job reads at every run. */
+  readonly current: () => ResolvedConfig;
+  readonly inFlight: () => number;
+  /** Besides store and drain. */
+  readonly checks: readonly HealthCheck[];
+};
+
+/** Routes of the admin port besides drain and status. */
+function adminRoutes(_options: DutyOptions): readonly AdminRoute[] {
+  return [];
+}
+
+/** A pass removes a bounded number of expired records, so that no pass stops the world. */
+const SWEEP_RECORDS_MAX = 500;
+
+function jobs({ config, base }: DutyOptions): readonly Job[] {
+  return [
+    {
+      intervalMs: config.storePolicy.sweepIntervalMs,
+      run: () => base.opened.store.sweep(SWEEP_RECORDS_MAX),
+      onError: (error) =>
+        base.log.storeUnavailable('error', `sweep: ${error instanceof Error ? error.message : 'failed'}`),
+    },
+  ];
+}
+
+/** Rejects with one line when a port cannot be had; what was opened here is closed again. */
+export async function startDuties(options: DutyOptions): Promise<Duties> {
+  const { config, base, drainState } = options;
+  const health = createHealth({
+    checks: [
+      storeCheck({
+        ping: () => base.opened.store.ping(),
+        monotonicMs,
+        deadlineMs: STORE_PING_MS,
+        cacheMs: STORE_PING_MS,
+      }),
+      drainCheck(() => (drainState.phase === 'serving' ? 'serving' : 'draining')),
+      ...options.checks,
+    ],
+  });
+  const observeParts = { health, metrics: base.metrics };
+  const onError = (error: unknown): void => base.log.unexpected(error);
+  const observe =
+    config.observe === null
+      ? null
+      : await startObserveServer({ ...observeParts, listen: config.observe, onError });
+  try {
+    const admin = await startAdmin(options, observeParts);
+    const running = jobs(options).map(startJob);
+    return {
+      observe,
+      admin,
+      async stop() {
+        for (const job of running) job.stop();
+        await Promise.all([observe?.close(), admin?.close()]);
+      },
+    };
+  } catch (error) {
+    await observe?.close();
+    throw error;
+  }
+}
+
+async function startAdmin(
+  options: DutyOptions,
+  observeParts: NonNullable<Parameters<typeof startAdminServer>[0]['observe']>,
+): Promise<AdminServer | null> {
+  const { config, base, drainState } = options;
+  if (config.admin === null) return null;
+  const loadedAt = new Date(wallMs()).toISOString();
+  const startedMs = monotonicMs();
+  return await startAdminServer({
+    listen: config.admin,
+    actions: { drain: () => drainState.asked() },
+    status: () => ({
+      version: options.version,
+      uptimeSeconds: Math.round((monotonicMs() - startedMs) / 1000),
+      store: base.opened.store.kind,
+      inFlight: options.inFlight(),
+      state: drainState.phase === 'serving' ? 'serving' : 'draining',
+      config: { file: options.configFile, loadedAt },
+    }),
+    routes: adminRoutes(options),
+    // Without a port of their own, health and metrics are served here.
+    observe: config.observe === null ? observeParts : null,
+    onError: (error) => base.log.unexpected(error),
+  });
+}

@@ -1,0 +1,120 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { ResolvedConfig } from './config/resolved.ts';
+import { createOwners } from './engine/owner.ts';
+import { createSettler } from './engine/settler.ts';
+import type { Engine, Waiters } from './engine/types.ts';
+import { createWaiters } from './engine/waiters.ts';
+import { createByteBudget } from './http/byte-budget.ts';
+import { createLog, type Log, type LogDestination } from './observe/log.ts';
+import { createMetrics, type Metrics } from './observe/metrics.ts';
+import type { Store } from './store/contract.ts';
+import { guardStore } from './store/guard.ts';
+import { createKeepAlive } from './store/keep-alive.ts';
+import { type OpenedStore, openStore } from './store/open.ts';
+
+/**
+ * The parts below the ports: what every process of Onceward has (`Base`), and what one that takes requests has besides
+ * (`Engine`). Edge file: it reads the clocks.
+ */
+
+/** What every process has, whether it takes requests or not. */
+export type Base = {
+  readonly log: Log;
+  readonly opened: OpenedStore;
+  /** The opened store behind deadlines, breaker and metrics: what all but health checks should use. */
+  readonly store: Store;
+  readonly metrics: Metrics;
+  readonly waiters: Waiters;
+};
+
+export type DrainState = { phase: 'serving' | 'not-ready' | 'draining' | 'ended'; asked: () => void };
+
+/** Of the in-memory budget, what is kept for the answers of requests that are already in. */
+const ADMISSION_SHARE = 0.9;
+export const STORE_PING_MS = 1_000;
+export const CLOSE_LOG_MS = 1_000;
+
+export const monotonicMs = (): number => performance.now();
+export const wallMs = (): number => Date.now();
+
+export type BaseOptions = {
+  readonly config: ResolvedConfig;
+  readonly version: string;
+  readonly logDestination: LogDestination;
+};
+
+/** Rejects with one line when the store cannot be had. */
+export async function openBase({ config, version, logDestination }: BaseOptions): Promise<Base> {
+  const log = createLog({ level: config.log.level, destination: logDestination, wallMs });
+  const opened = await openStore({
+    spec: config.store,
+    secrets: config.secrets,
+    commandTimeoutMs: config.storePolicy.deadlineMs,
+    wallMs,
+    monotonicMs,
+    randomBytes,
+    warn: (message) => log.event('warn', message, {}),
+  });
+  const waiters = createWaiters();
+  const metrics = createMetrics({
+    routeNames: routeNames(config),
+    store: opened.store.kind,
+    version,
+    nodeVersion: process.versions.node,
+    stats: () => opened.store.stats(),
+    statsDeadlineMs: STORE_PING_MS,
+    joinedWaiters: () => waiters.count(),
+    logLinesDropped: () => log.linesDropped(),
+  });
+  const store = guardStore(opened.store, {
+    deadlineMs: config.storePolicy.deadlineMs,
+    monotonicMs,
+    observe: (operation, result, seconds) => metrics.storeOperation(operation, result, seconds),
+    onDefect: (_operation, error) => log.unexpected(error),
+  });
+  return { log, opened, store, metrics, waiters };
+}
+
+export function createEngine(config: ResolvedConfig, base: Base, drainState: DrainState): Engine {
+  const { log, store, metrics, waiters } = base;
+  const budget = createByteBudget(config.limits.bufferBytesMax);
+  const shutdown = new Set<() => void>();
+  return {
+    store,
+    keepAlive: createKeepAlive({ store, monotonicMs, onError: (error) => log.unexpected(error) }),
+    settler: createSettler({
+      store,
+      monotonicMs,
+      onGivenUp: (error) => log.storeUnavailable(error.reason, `a settlement was given up: ${error.message}`),
+    }),
+    metrics,
+    log,
+    budget,
+    waiters,
+    wallMs,
+    monotonicMs,
+    newOwner: createOwners(randomBytes),
+    newUuid: randomUUID,
+    onShutdown: (listener) => {
+      shutdown.add(listener);
+      return () => shutdown.delete(listener);
+    },
+    shutDown: () => {
+      drainState.phase = 'ended';
+      for (const listener of [...shutdown]) listener();
+    },
+    shuttingDown: () => (drainState.phase === 'ended' ? 'yes' : 'no'),
+    draining: () =>
+      drainState.phase === 'draining' || drainState.phase === 'ended' ? 'draining' : 'serving',
+    overloaded: ({ config: { limits } }) =>
+      metrics.inFlight.value() > limits.inFlightMax ||
+      budget.usedBytes() > limits.bufferBytesMax * ADMISSION_SHARE
+        ? 'overloaded'
+        : 'has-room',
+  };
+}
+
+export function routeNames(config: ResolvedConfig): readonly string[] {
+  const names = config.routes.map((route) => route.name);
+  return config.fallback.kind === 'policy' ? [...names, config.fallback.policy.name] : names;
+}

@@ -1,0 +1,102 @@
+import type { ResolvedConfig } from './config/resolved.ts';
+import type { Engine, Snapshot } from './engine/types.ts';
+import { type Listener, startListener } from './http/listener.ts';
+import type { Upstream } from './http/seam.ts';
+import { createTunnel, type Tunnel } from './http/tunnel.ts';
+import { createUpstream } from './http/upstream.ts';
+import { type Base, type DrainState, routeNames } from './parts.ts';
+import { createServing, type Serving } from './serving.ts';
+import { createSnapshot } from './snapshot.ts';
+
+/** What takes requests: the listener, the pipeline behind it and the connections to the backend. */
+export type Proxying = {
+  readonly base: Base;
+  readonly engine: Engine;
+  readonly drainState: DrainState;
+  readonly current: { snapshot: Snapshot };
+  readonly upstream: Upstream;
+  readonly tunnel: Tunnel;
+  readonly serving: Serving;
+  readonly listener: Listener;
+};
+
+/** After the drain time: for settlements of what was broken off. */
+const SETTLE_REST_MS = 2_000;
+
+/** Rejects with one line when the address cannot be bound; what was opened here is closed again. */
+export async function startProxying(
+  config: ResolvedConfig,
+  base: Base,
+  engine: Engine,
+  drainState: DrainState,
+): Promise<Proxying> {
+  const upstream = createUpstream(upstreamOptions(config));
+  const current = { snapshot: createSnapshot(config, upstream, base.opened.secrets) };
+  const tunnel = createTunnel({
+    origin: config.upstream.origin,
+    upgradeMs: config.upstream.connectMs + 10_000,
+    unreachable: (message) =>
+      serving.rawProblem('upstream-unreachable', `The backend could not be reached (${message}).`),
+  });
+  const serving: Serving = createServing({ engine, snapshot: () => current.snapshot, tunnel });
+  try {
+    const listener = await startListener(listenerOptions(config), serving.handler);
+    return { base, engine, drainState, current, upstream, tunnel, serving, listener };
+  } catch (error) {
+    await upstream.close();
+    throw error;
+  }
+}
+
+/** Takes over what a running process can; a request keeps the snapshot it began with. */
+export function adopt({ base, current, upstream }: Proxying, loaded: ResolvedConfig): void {
+  for (const name of routeNames(loaded)) base.metrics.ensureRoute(name);
+  const kept = keptOver(current.snapshot.config, loaded);
+  current.snapshot = createSnapshot(kept, upstream, current.snapshot.secrets);
+}
+
+/** What waits for the next start (docs/configuration.md) stays as it is in force. */
+export function keptOver(before: ResolvedConfig, loaded: ResolvedConfig): ResolvedConfig {
+  const { listen, observe, admin, upstream, store, storePolicy, secrets, limits, log } = before;
+  return { ...loaded, listen, observe, admin, upstream, store, storePolicy, secrets, limits, log };
+}
+
+/** Lets what is in flight end within the drain time, breaks off the rest; closes all that is not `Base`. */
+export async function drainProxying(config: ResolvedConfig, proxying: Proxying): Promise<void> {
+  const { base, engine, drainState, listener, serving, tunnel, upstream } = proxying;
+  drainState.phase = 'not-ready';
+  // Endpoints take a moment to learn that this one is not ready; until then it serves as before.
+  if (config.drain.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, config.drain.delayMs));
+  drainState.phase = 'draining';
+  listener.stopAccepting();
+  const outcome = await serving.idleWithin(config.drain.timeoutMs, () => listener.closeIdle());
+  if (outcome === 'still-busy') {
+    base.log.event('warn', 'drain time is over, breaking off what is in flight', {
+      inFlight: base.metrics.inFlight.value(),
+    });
+    engine.shutDown();
+    await serving.idleWithin(SETTLE_REST_MS, () => listener.closeIdle());
+  }
+  tunnel.destroyAll();
+  listener.destroyConnections();
+  await upstream.close();
+  engine.keepAlive.stop();
+}
+
+function upstreamOptions(config: ResolvedConfig): Parameters<typeof createUpstream>[0] {
+  const { origin, connectMs, connectionsMax, queueMs } = config.upstream;
+  return { origin, connectMs, connectionsMax, queueMs };
+}
+
+function listenerOptions(config: ResolvedConfig): Parameters<typeof startListener>[0] {
+  const { listen, limits } = config;
+  return {
+    host: listen.host,
+    port: listen.port,
+    headBytesMax: limits.headBytesMax,
+    headTimeoutMs: limits.headTimeoutMs,
+    bodyTimeoutMs: limits.bodyTimeoutMs,
+    idleMs: limits.idleMs,
+    connectionsMax: limits.connectionsMax,
+  };
+}
