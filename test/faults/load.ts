@@ -118,9 +118,9 @@ export function countDoubles(backend: CountingBackend, keyPrefix: string, keys: 
   return doubles;
 }
 
-/** The rows every script with a load shares. */
-export function loadFigures(result: LoadResult): readonly Figure[] {
-  return [
+/** The rows every script with a load shares. `prefix` begins each, such as `lmdb: `. */
+export function loadFigures(result: LoadResult, prefix = ''): readonly Figure[] {
+  const rows = [
     told('keys sent', result.keys),
     told('attempts', result.attempts),
     exactly('keys executed twice', result.doubles, 0),
@@ -131,6 +131,7 @@ export function loadFigures(result: LoadResult): readonly Figure[] {
     told('keys told unknown', result.unknown),
     told('charged keys repeated, with the same bytes', result.repeatsSame),
   ];
+  return rows.map((row) => ({ ...row, what: `${prefix}${row.what}` }));
 }
 
 type Run = {
