@@ -54,13 +54,20 @@ export async function execute(
     hold.release();
     engine.metrics.upstreamEnded(policy.name, captured.upstreamMs / 1000);
     const settlement = settle(captured.end, captured.body, policy);
-    const written = await write(context, claim, settlement, captured, lost);
+    const written = await write(context, claim, settlement, {
+      captured,
+      body: () => capture.body(),
+      onLost: lost,
+      // Two may hold the body: a settlement that is still being tried, and a slow client's socket. After both.
+      onEnd: () => context.incoming.reply.onClosed(() => capture.dispose()),
+    });
     return { ...answer(context, capture, captured, settlement, written, answered), attempt };
+  } catch (error) {
+    capture.dispose();
+    throw error;
   } finally {
     stopShutdown();
     hold.release();
-    // The chunks wait for a slow client in the socket's buffer.
-    context.incoming.reply.onClosed(() => capture.dispose());
   }
 }
 
@@ -113,55 +120,58 @@ function keyedStatus(
   return end === 'unproven' && policy.unprovenEnd === 'park' ? 'unstored' : 'executed';
 }
 
+type Written = {
+  readonly captured: Captured;
+  readonly body: () => Uint8Array;
+  readonly onLost: () => void;
+  readonly onEnd: () => void;
+};
+
 async function write(
   context: RequestContext,
   claim: Claim,
   settlement: Settlement,
-  captured: Captured,
-  lost: () => void,
+  { captured, body, onLost, onEnd }: Written,
 ): Promise<WriteResult | 'pending'> {
   const { engine, policy, snapshot } = context;
   const { store, settler } = engine;
   const { settleWaitMs } = snapshot.config.storePolicy;
+  const settling = { leaseMs: policy.leaseMs, settleWaitMs, onLost, onEnd };
   switch (settlement.kind) {
     case 'complete': {
-      const response = storedResponse(captured, settlement.keep);
-      return await settler.settle(
-        () => store.complete(claim, response, policy.retainMs),
-        policy.leaseMs,
-        settleWaitMs,
-        lost,
-      );
+      const response = storedResponse(captured, settlement.keep, body);
+      return await settler.settle({
+        ...settling,
+        write: () => store.complete(claim, response, policy.retainMs),
+      });
     }
     case 'release': {
       const after = retryAfterMs(
         captured.head === null ? undefined : firstValue(captured.head.rawHeaders, 'retry-after'),
         engine.wallMs(),
       );
-      return await settler.settle(() => store.release(claim, after), policy.leaseMs, settleWaitMs, lost);
+      return await settler.settle({ ...settling, write: () => store.release(claim, after) });
     }
     case 'park':
       engine.metrics.unknownRecord(policy.name, settlement.reason);
-      return await settler.settle(
-        () => store.park(claim, settlement.reason),
-        policy.leaseMs,
-        settleWaitMs,
-        lost,
-      );
+      return await settler.settle({ ...settling, write: () => store.park(claim, settlement.reason) });
     default:
       return unreachable(settlement);
   }
 }
 
-function storedResponse(captured: Captured, keep: 'full' | 'unstored'): StoredResponse {
+function storedResponse(
+  captured: Captured,
+  keep: 'full' | 'unstored',
+  body: () => Uint8Array,
+): StoredResponse {
   const status = captured.head?.status ?? 0;
   if (keep === 'unstored') return { kind: 'unstored', status, receivedAtMs: captured.receivedAtMs };
-  const only = captured.chunks[0];
   return {
     kind: 'full',
     status,
     rawHeaders: captured.head?.rawHeaders ?? [],
-    body: captured.chunks.length === 1 && only !== undefined ? only : Buffer.concat(captured.chunks),
+    body: body(),
     receivedAtMs: captured.receivedAtMs,
   };
 }

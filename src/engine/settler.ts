@@ -7,21 +7,30 @@ import { type Store, StoreUnavailable } from '../store/contract.ts';
  */
 export type Settler = {
   /** `pending`: not durable within settleWaitMs, still being tried. */
-  settle(
-    write: () => Promise<WriteResult>,
-    leaseMs: number,
-    settleWaitMs: number,
-    onLost: () => void,
-  ): Promise<WriteResult | 'pending'>;
+  settle(settling: Settling): Promise<WriteResult | 'pending'>;
   releaseOwner(recordKey: RecordKey, owner: Owner, leaseMs: number): void;
   /** Settlements still being tried; releases of lost claims are left to their leases. */
   pending(): number;
+};
+
+export type Settling = {
+  readonly write: () => Promise<WriteResult>;
+  readonly leaseMs: number;
+  readonly settleWaitMs: number;
+  readonly onLost: () => void;
+  /** Exactly once: no further try will be made, and what the write holds may go. Comes long after `pending`. */
+  readonly onEnd: () => void;
 };
 
 const FIRST_RETRY_MS = 25;
 const RETRY_MS_MAX = 500;
 /** Background writes at once; beyond it a write that failed is left to the lease. */
 const SETTLEMENTS_MAX = 10_000;
+/**
+ * Of those, under way in the store. Each try hands the store a copy of the body, which a store that hangs keeps: a few
+ * find out whether it answers again, then all the others follow within a moment.
+ */
+const TRIES_AT_ONCE_MAX = 64;
 /** Of lost claims far fewer: they must never take the place of a settlement, and the lease frees them anyway. */
 const RELEASES_MAX = 500;
 
@@ -38,33 +47,38 @@ export function createSettler(options: SettlerOptions): Settler {
   const settlements: Retries = {
     options,
     pause,
-    places: { pending: 0, max: SETTLEMENTS_MAX },
+    places: { pending: 0, max: SETTLEMENTS_MAX, trying: 0 },
     onGivenUp: options.onGivenUp,
   };
   const releases: Retries = {
     options,
     pause,
-    places: { pending: 0, max: RELEASES_MAX },
+    places: { pending: 0, max: RELEASES_MAX, trying: 0 },
     onGivenUp: () => undefined,
   };
 
-  async function settle(
-    write: () => Promise<WriteResult>,
-    leaseMs: number,
-    settleWaitMs: number,
-    onLost: () => void,
-  ): Promise<WriteResult | 'pending'> {
+  async function settle({
+    write,
+    leaseMs,
+    settleWaitMs,
+    onLost,
+    onEnd,
+  }: Settling): Promise<WriteResult | 'pending'> {
     const startMs = options.monotonicMs();
+    let end: 'now' | 'later' = 'now';
     try {
       const result = await write();
       if (result === 'lost') onLost();
       return result;
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error;
-      const going = keepTrying(settlements, write, startMs + leaseMs, error).then((result) => {
-        if (result === 'lost') onLost();
-        return result;
-      });
+      end = 'later';
+      const going = keepTrying(settlements, write, startMs + leaseMs, error)
+        .then((result) => {
+          if (result === 'lost') onLost();
+          return result;
+        })
+        .finally(onEnd);
       // What the first try took is part of the wait.
       const leftMs = settleWaitMs - (options.monotonicMs() - startMs);
       if (leftMs <= 0) {
@@ -73,6 +87,8 @@ export function createSettler(options: SettlerOptions): Settler {
       }
       const settled = await Promise.race([going, pause(leftMs)]);
       return settled === 'ok' || settled === 'lost' ? settled : 'pending';
+    } finally {
+      if (end === 'now') onEnd();
     }
   }
 
@@ -99,7 +115,7 @@ export function createSettler(options: SettlerOptions): Settler {
 type Retries = {
   readonly options: SettlerOptions;
   readonly pause: (ms: number) => Promise<void>;
-  readonly places: { pending: number; readonly max: number };
+  readonly places: { pending: number; readonly max: number; trying: number };
   /** A settlement given up is an incident; a lost claim that never arrived is none. */
   readonly onGivenUp: (error: StoreUnavailable) => void;
 };
@@ -121,11 +137,15 @@ async function keepTrying(
     while (options.monotonicMs() + waitMs < endMs) {
       await pause(waitMs);
       waitMs = Math.min(RETRY_MS_MAX, waitMs * 2);
+      if (places.trying >= TRIES_AT_ONCE_MAX) continue;
+      places.trying += 1;
       try {
         return await write();
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
         last = error;
+      } finally {
+        places.trying -= 1;
       }
     }
     onGivenUp(last);

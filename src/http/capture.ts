@@ -15,8 +15,6 @@ export type Captured = {
   readonly head: ResponseHead | null;
   readonly body: 'captured' | 'over-limit';
   readonly bodyBytes: number;
-  /** Empty when over the limit. */
-  readonly chunks: readonly Uint8Array[];
   /** Wall time of the head. */
   readonly receivedAtMs: number;
   /** From dispatch to the end; 0 when never dispatched. */
@@ -47,6 +45,8 @@ export type Capture = {
   readonly ended: Promise<Captured>;
   /** Lets the last byte go. Without a head sent, or for a client that was answered or left, it does nothing. */
   finish(): void;
+  /** What was captured, in one piece; empty when over the limit. */
+  body(): Uint8Array;
   /** Gives the memory of the captured body back. */
   dispose(): void;
   destroy(as: ExchangeEnd): void;
@@ -152,7 +152,6 @@ class CaptureRun implements Capture, ExchangeSink {
       head: this.#head,
       body: this.#body,
       bodyBytes: this.#bodyBytes,
-      chunks: this.#chunks,
       receivedAtMs: this.#receivedAtMs,
       upstreamMs: this.#dispatchedMs === 0 ? 0 : performance.now() - this.#dispatchedMs,
     });
@@ -162,6 +161,15 @@ class CaptureRun implements Capture, ExchangeSink {
     if (this.#client === 'detached') return;
     this.#options.reply.end(this.#held);
     this.#held = null;
+  }
+
+  body(): Uint8Array {
+    const [only] = this.#chunks;
+    if (this.#chunks.length === 1 && only !== undefined) return only;
+    // The pieces go: from here on only a client that is slow to take them keeps them.
+    const whole = Buffer.concat(this.#chunks);
+    this.#chunks = [whole];
+    return whole;
   }
 
   dispose(): void {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { WriteResult } from '../../src/core/record.ts';
-import { createSettler } from '../../src/engine/settler.ts';
+import { createSettler, type Settling } from '../../src/engine/settler.ts';
 import { StoreUnavailable } from '../../src/store/contract.ts';
 
 /** A settle wait that does not end. */
@@ -30,11 +30,22 @@ function harness(answers: readonly (WriteResult | 'fails')[]) {
   return { settler, write, events, writes: () => at };
 }
 
+function settling(write: () => Promise<WriteResult>, given: Partial<Settling> = {}): Settling {
+  return {
+    write,
+    leaseMs: 15_000,
+    settleWaitMs: never,
+    onLost: () => undefined,
+    onEnd: () => undefined,
+    ...given,
+  };
+}
+
 describe('a write that ends a claim', () => {
   it('is done at once where the store answers', async () => {
     const { settler, write, writes } = harness(['ok']);
 
-    expect(await settler.settle(write, 15_000, 1_000, () => undefined)).toBe('ok');
+    expect(await settler.settle(settling(write, { settleWaitMs: 1_000 }))).toBe('ok');
     expect(writes()).toBe(1);
   });
 
@@ -42,14 +53,16 @@ describe('a write that ends a claim', () => {
     const { settler, write } = harness(['lost']);
     let lost = 0;
 
-    expect(await settler.settle(write, 15_000, 1_000, () => (lost += 1))).toBe('lost');
+    expect(await settler.settle(settling(write, { settleWaitMs: 1_000, onLost: () => (lost += 1) }))).toBe(
+      'lost',
+    );
     expect(lost).toBe(1);
   });
 
   it('is tried again until the store answers', async () => {
     const { settler, write, writes, events } = harness(['fails', 'fails', 'fails', 'ok']);
 
-    expect(await settler.settle(write, 15_000, never, () => undefined)).toBe('ok');
+    expect(await settler.settle(settling(write))).toBe('ok');
     expect(writes()).toBe(4);
     expect(events).toEqual([]);
   });
@@ -57,14 +70,74 @@ describe('a write that ends a claim', () => {
   it('keeps its caller no longer than the settle wait', async () => {
     const { settler, write } = harness(['fails']);
 
-    expect(await settler.settle(write, 15_000, 0, () => undefined)).toBe('pending');
+    expect(await settler.settle(settling(write, { settleWaitMs: 0 }))).toBe('pending');
     expect(settler.pending()).toBe(1);
+  });
+
+  it.for([
+    ['is done', ['ok'], never],
+    ['finds its claim lost', ['lost'], never],
+    ['is done in the background', ['fails', 'fails', 'ok'], never],
+    ['is given up', ['fails'], never],
+  ] as const)('tells once that its body may go: when it %s', async ([, answers, settleWaitMs]) => {
+    const { settler, write } = harness(answers);
+    let ends = 0;
+
+    await settler.settle(settling(write, { settleWaitMs, onEnd: () => (ends += 1) }));
+
+    expect(ends).toBe(1);
+  });
+
+  it('keeps its body for as long as it is tried, whatever its caller was told', async () => {
+    const { settler, write, writes } = harness(['fails', 'fails', 'fails', 'ok']);
+    let ends = 0;
+
+    const told = await settler.settle(settling(write, { settleWaitMs: 0, onEnd: () => (ends += 1) }));
+    const endsWhenTold = ends;
+    while (settler.pending() > 0) await new Promise((resolve) => setImmediate(resolve));
+
+    expect([told, endsWhenTold, writes(), ends]).toEqual(['pending', 0, 4, 1]);
+  });
+
+  it('is one of a bounded number that a silent store is asked for in the background', async () => {
+    let asked = 0;
+    let nowMs = 0;
+    let answers: 'silent' | 'well' = 'silent';
+    const silent: (() => void)[] = [];
+    const settler = createSettler({
+      store: { releaseOwner: async () => 'ok' },
+      monotonicMs: () => nowMs,
+      onGivenUp: () => undefined,
+      pause: async () => {
+        nowMs += 0.01;
+        await new Promise((resolve) => setImmediate(resolve));
+      },
+    });
+    const first = new Set<number>();
+    const write = (n: number) => async (): Promise<WriteResult> => {
+      if (!first.has(n)) {
+        first.add(n);
+        throw new StoreUnavailable('timeout', 'silent');
+      }
+      asked += 1;
+      if (answers === 'silent') await new Promise<void>((resolve) => silent.push(resolve));
+      return 'ok';
+    };
+
+    for (let n = 0; n < 1_000; n += 1) void settler.settle(settling(write(n), { settleWaitMs: 0 }));
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    const askedOfSilent = asked;
+    answers = 'well';
+    for (const resolve of silent) resolve();
+    while (settler.pending() > 0) await new Promise((resolve) => setImmediate(resolve));
+
+    expect([askedOfSilent, asked]).toEqual([64, 1_000]);
   });
 
   it('is given up when the lease is over', async () => {
     const { settler, write, events, writes } = harness(['fails']);
 
-    expect(await settler.settle(write, 2_000, never, () => undefined)).toBe('pending');
+    expect(await settler.settle(settling(write, { leaseMs: 2_000 }))).toBe('pending');
     expect(events).toEqual(['given up']);
     expect(writes()).toBeGreaterThan(4);
     expect(settler.pending()).toBe(0);

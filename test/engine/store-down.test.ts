@@ -49,16 +49,17 @@ describe('claims while the store is down', () => {
     for (let n = 0; n < 12_000; n += 1) settler.releaseOwner(`k${n}`, 'owner', 15_000);
     let tries = 0;
 
-    const result = await settler.settle(
-      async (): Promise<WriteResult> => {
+    const result = await settler.settle({
+      write: async (): Promise<WriteResult> => {
         tries += 1;
         if (tries < 3) throw new StoreUnavailable('connection', 'down');
         return 'ok';
       },
-      15_000,
-      1_000_000,
-      () => undefined,
-    );
+      leaseMs: 15_000,
+      settleWaitMs: 1_000_000,
+      onLost: () => undefined,
+      onEnd: () => undefined,
+    });
 
     expect([result, tries, settler.pending()]).toEqual(['ok', 3, 0]);
   });
