@@ -1,3 +1,4 @@
+import { roomCheck } from './admin/health.ts';
 import type { ResolvedConfig } from './config/resolved.ts';
 import { startDuties } from './duties.ts';
 import { type App, createApp } from './lifecycle.ts';
@@ -54,7 +55,7 @@ async function startOne(options: AppOptions, base: Base, closers: (() => Promise
     drainState,
     current: () => proxying.current.snapshot.config,
     inFlight: () => base.metrics.inFlight.value(),
-    checks: [],
+    checks: [roomCheck(base.overload)],
   });
   sayStarted(options, base, listener.address);
   return createApp(config, proxying, duties);

@@ -2,11 +2,10 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { ResolvedConfig } from './config/resolved.ts';
 import { createOwners } from './engine/owner.ts';
 import { createSettler } from './engine/settler.ts';
-import type { Engine, Waiters } from './engine/types.ts';
-import { createWaiters } from './engine/waiters.ts';
-import { createByteBudget } from './http/byte-budget.ts';
+import type { Engine } from './engine/types.ts';
 import { createLog, type Log, type LogDestination } from './observe/log.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
+import { createOverload, type OverloadParts } from './overload.ts';
 import type { Store } from './store/contract.ts';
 import { guardStore } from './store/guard.ts';
 import { createKeepAlive } from './store/keep-alive.ts';
@@ -24,13 +23,11 @@ export type Base = {
   /** The opened store behind deadlines, breaker and metrics: what all but health checks should use. */
   readonly store: Store;
   readonly metrics: Metrics;
-  readonly waiters: Waiters;
+  readonly overload: OverloadParts;
 };
 
 export type DrainState = { phase: 'serving' | 'not-ready' | 'draining' | 'ended'; asked: () => void };
 
-/** Of the in-memory budget, what is kept for the answers of requests that are already in. */
-const ADMISSION_SHARE = 0.9;
 export const STORE_PING_MS = 1_000;
 export const CLOSE_LOG_MS = 1_000;
 
@@ -55,7 +52,7 @@ export async function openBase({ config, version, logDestination }: BaseOptions)
     randomBytes,
     warn: (message) => log.event('warn', message, {}),
   });
-  const waiters = createWaiters();
+  const overload = createOverload(config, log, monotonicMs);
   const metrics = createMetrics({
     routeNames: routeNames(config),
     store: opened.store.kind,
@@ -63,7 +60,7 @@ export async function openBase({ config, version, logDestination }: BaseOptions)
     nodeVersion: process.versions.node,
     stats: () => opened.store.stats(),
     statsDeadlineMs: STORE_PING_MS,
-    joinedWaiters: () => waiters.count(),
+    load: () => overload.figures(),
     logLinesDropped: () => log.linesDropped(),
   });
   const store = guardStore(opened.store, {
@@ -72,25 +69,28 @@ export async function openBase({ config, version, logDestination }: BaseOptions)
     observe: (operation, result, seconds) => metrics.storeOperation(operation, result, seconds),
     onDefect: (_operation, error) => log.unexpected(error),
   });
-  return { log, opened, store, metrics, waiters };
+  return { log, opened, store, metrics, overload };
 }
 
 export function createEngine(config: ResolvedConfig, base: Base, drainState: DrainState): Engine {
-  const { log, store, metrics, waiters } = base;
-  const budget = createByteBudget(config.limits.bufferBytesMax);
+  const { log, store, metrics, overload } = base;
+  const settler = createSettler({
+    store,
+    monotonicMs,
+    onGivenUp: (error) => log.storeUnavailable(error.reason, `a settlement was given up: ${error.message}`),
+  });
+  overload.attach({ settlementsPending: () => settler.pending() });
   const shutdown = new Set<() => void>();
   return {
     store,
     keepAlive: createKeepAlive({ store, monotonicMs, onError: (error) => log.unexpected(error) }),
-    settler: createSettler({
-      store,
-      monotonicMs,
-      onGivenUp: (error) => log.storeUnavailable(error.reason, `a settlement was given up: ${error.message}`),
-    }),
+    settler,
     metrics,
     log,
-    budget,
-    waiters,
+    budget: overload.budget,
+    waiters: overload.waiters,
+    principals: overload.principals,
+    admission: overload.admission(config.limits, () => metrics.inFlight.value()),
     wallMs,
     monotonicMs,
     newOwner: createOwners(randomBytes),
@@ -106,11 +106,6 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
     shuttingDown: () => (drainState.phase === 'ended' ? 'yes' : 'no'),
     draining: () =>
       drainState.phase === 'draining' || drainState.phase === 'ended' ? 'draining' : 'serving',
-    overloaded: ({ config: { limits } }) =>
-      metrics.inFlight.value() > limits.inFlightMax ||
-      budget.usedBytes() > limits.bufferBytesMax * ADMISSION_SHARE
-        ? 'overloaded'
-        : 'has-room',
   };
 }
 

@@ -6,13 +6,14 @@ import type { RecordKey } from './core/record.ts';
 import { recordKey } from './core/record-key.ts';
 import { unreachable } from './core/unreachable.ts';
 import { firstValue } from './core/wire.ts';
-import { type ClaimAnswer, claim } from './engine/claim.ts';
+import type { ClaimAnswer } from './engine/claim.ts';
 import { execute } from './engine/execute.ts';
 import { forward } from './engine/forward.ts';
 import { type HeldBody, holdBody } from './engine/held-body.ts';
 import { join } from './engine/join.ts';
+import { claimBounded } from './engine/new-keys.ts';
 import { observe } from './engine/observe.ts';
-import { answerProblem, refuse, replay } from './engine/respond.ts';
+import { answerOverloaded, answerProblem, refuse, replay } from './engine/respond.ts';
 import type { Ending, Engine, RequestContext, Snapshot } from './engine/types.ts';
 import { guard } from './http/guard.ts';
 import type { Incoming } from './http/seam.ts';
@@ -42,9 +43,20 @@ export async function handleRequest(engine: Engine, snapshot: Snapshot, incoming
     requestClass: planned.requestClass,
     key: null,
     recordKey: null,
+    principal: null,
   };
-  if (engine.overloaded(snapshot) === 'overloaded') return answerProblem(context, 'overloaded', 'overloaded');
+  const overload = engine.admission(heldOf(planned, incoming));
+  if (overload !== null) return answerOverloaded(context, overload);
   return await handlePlanned(context, planned);
+}
+
+/** What a request will hold here: observing holds back nothing, so what it observes is passed on at once. */
+function heldOf(
+  planned: Exclude<Planned, { kind: 'not-found' }>,
+  { body }: Incoming,
+): 'unkeyed' | 'keyed' | 'keyed-with-body' {
+  if (planned.kind !== 'keyed' || planned.policy.mode === 'observe') return 'unkeyed';
+  return body.framing === 'none' ? 'keyed' : 'keyed-with-body';
 }
 
 async function handlePlanned(
@@ -62,7 +74,7 @@ async function handlePlanned(
     case 'keyed':
       return planned.policy.mode === 'observe'
         ? await observe(context, planned.key, planned.scope)
-        : await handleKeyed(context, planned.key, planned.scope);
+        : await handlePrincipal(context, planned.key, planned.scope);
     default:
       return unreachable(planned);
   }
@@ -82,6 +94,23 @@ async function handleBypass(context: RequestContext): Promise<Ending> {
     return await forward(context, { kind: 'read', bytes: read.body.bytes() });
   } finally {
     read.body.drop();
+  }
+}
+
+/** A principal that has its share of the places waits for its own requests to end, not the others for it. */
+async function handlePrincipal(
+  context: RequestContext,
+  headKey: string | null,
+  scope: Uint8Array,
+): Promise<Ending> {
+  const { principals } = context.engine;
+  if (principals === null) return await handleKeyed(context, headKey, scope);
+  const principal = principals.of(scope);
+  if (principal.enter() === 'full') return answerOverloaded(context, 'principal_in_flight');
+  try {
+    return await handleKeyed({ ...context, principal }, headKey, scope);
+  } finally {
+    context.incoming.reply.onClosed(() => principal.leave());
   }
 }
 
@@ -119,7 +148,7 @@ async function readBody(
     case 'timed-out':
       return { kind: 'ended', ending: answerProblem(context, 'request-timeout', 'rejected') };
     case 'no-room':
-      return { kind: 'ended', ending: answerProblem(context, 'overloaded', 'overloaded') };
+      return { kind: 'ended', ending: answerOverloaded(context, 'buffer') };
     case 'aborted':
       return {
         kind: 'ended',
@@ -174,12 +203,14 @@ async function handleRead(
   const digest = fingerprint(policy.fingerprint, head, body.bytes());
   const recordKeys = recordKeysOf(snapshot.secrets, policy.keyspace, scope, key);
   const context = { ...unread, key, recordKey: recordKeys[0] ?? null };
-  const claimed = await claim(context, recordKeys, digest);
+  const claimed = await claimBounded(context, recordKeys, digest);
   switch (claimed.kind) {
     case 'answered':
       return await act(context, claimed, digest, body);
     case 'down':
       return await storeDown(context, claimed.error, body);
+    case 'no-new-keys':
+      return answerOverloaded(context, 'principal_new_keys', claimed.retryAfterMs);
     default:
       return unreachable(claimed);
   }

@@ -1,9 +1,11 @@
 import type { ResolvedConfig } from './config/resolved.ts';
 import type { Engine, Snapshot } from './engine/types.ts';
+import { connectionsWithin, openFilesMax } from './http/descriptors.ts';
 import { type Listener, startListener } from './http/listener.ts';
 import type { Upstream } from './http/seam.ts';
 import { createTunnel, type Tunnel } from './http/tunnel.ts';
 import { createUpstream } from './http/upstream.ts';
+import type { Log } from './observe/log.ts';
 import { type Base, type DrainState, routeNames } from './parts.ts';
 import { createServing, type Serving } from './serving.ts';
 import { createSnapshot } from './snapshot.ts';
@@ -40,7 +42,8 @@ export async function startProxying(
   });
   const serving: Serving = createServing({ engine, snapshot: () => current.snapshot, tunnel });
   try {
-    const listener = await startListener(listenerOptions(config), serving.handler);
+    const listener = await startListener(listenerOptions(config, base.log), serving.handler);
+    base.overload.attach({ listener });
     return { base, engine, drainState, current, upstream, tunnel, serving, listener };
   } catch (error) {
     await upstream.close();
@@ -81,6 +84,7 @@ export async function drainProxying(config: ResolvedConfig, proxying: Proxying):
   listener.destroyConnections();
   await upstream.close();
   engine.keepAlive.stop();
+  base.overload.stop();
 }
 
 function upstreamOptions(config: ResolvedConfig): Parameters<typeof createUpstream>[0] {
@@ -88,8 +92,16 @@ function upstreamOptions(config: ResolvedConfig): Parameters<typeof createUpstre
   return { origin, connectMs, connectionsMax, queueMs };
 }
 
-function listenerOptions(config: ResolvedConfig): Parameters<typeof startListener>[0] {
-  const { listen, limits } = config;
+function listenerOptions(config: ResolvedConfig, log: Log): Parameters<typeof startListener>[0] {
+  const { listen, limits, upstream, store } = config;
+  const elsewhereMax = upstream.connectionsMax + (store.kind === 'postgres' ? store.connectionsMax : 0);
+  const connectionsMax = connectionsWithin(limits.connectionsMax, elsewhereMax, openFilesMax());
+  if (connectionsMax < limits.connectionsMax) {
+    log.event('warn', 'fewer connections of clients than limits.connections: raise the limit of open files', {
+      connectionsMax,
+      openFilesMax: openFilesMax(),
+    });
+  }
   return {
     host: listen.host,
     port: listen.port,
@@ -97,6 +109,6 @@ function listenerOptions(config: ResolvedConfig): Parameters<typeof startListene
     headTimeoutMs: limits.headTimeoutMs,
     bodyTimeoutMs: limits.bodyTimeoutMs,
     idleMs: limits.idleMs,
-    connectionsMax: limits.connectionsMax,
+    connectionsMax,
   };
 }

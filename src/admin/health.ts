@@ -1,3 +1,4 @@
+import type { Pressure } from '../core/overload.ts';
 import { StoreUnavailable } from '../store/contract.ts';
 
 /** Why this process should get no requests. */
@@ -37,6 +38,14 @@ async function ask(check: HealthCheck): Promise<NotReady | null> {
 
 export function drainCheck(draining: () => 'serving' | 'draining'): HealthCheck {
   return () => (draining() === 'draining' ? { check: 'draining', reason: 'draining' } : null);
+}
+
+/** A process that closes new connections should get none. Requests refused with 429 are answers, and no reason. */
+export function roomCheck(of: { pressure(): Pressure; connections(): 'full' | 'has-room' }): HealthCheck {
+  return () => {
+    if (of.pressure() === 'stop') return { check: 'memory', reason: 'out_of_memory' };
+    return of.connections() === 'full' ? { check: 'connections', reason: 'full' } : null;
+  };
 }
 
 export type StoreCheckOptions = {

@@ -30,6 +30,7 @@ export function checkTop(top: Top, storeNames: readonly string[], env: Env): rea
     ...checkSecrets(top),
     ...checkPorts(top),
     ...checkUpstream(top),
+    ...checkLimits(top),
   ];
 }
 
@@ -136,4 +137,16 @@ function checkUpstream({ upstream, listen }: Top): readonly Finding[] {
     );
   }
   return found;
+}
+
+function checkLimits({ limits }: Top): readonly Finding[] {
+  const { refusePercent, stopPercent } = limits.memory;
+  if (stopPercent >= refusePercent) return [];
+  return [
+    fault(
+      'limits.memory.stopPercent is below refusePercent; requests are refused first, then connections',
+      ['limits', 'memory', 'stopPercent'],
+      ['limits', 'memory', 'refusePercent'],
+    ),
+  ];
 }

@@ -75,6 +75,8 @@ export const DEFAULTS = {
     connections: 10_000,
     buffer: '256MiB',
     inFlight: 10_000,
+    joiners: 2_000,
+    memory: { refusePercent: 95, stopPercent: 98 },
   },
   trustedProxies: [],
   docsUrl: null,

@@ -56,6 +56,15 @@ export function resolveConfig(
       connectionsMax: limits.connections,
       bufferBytesMax: limits.buffer,
       inFlightMax: limits.inFlight,
+      joinersMax: limits.joiners,
+      memory: {
+        refuseShare: limits.memory.refusePercent / 100,
+        stopShare: limits.memory.stopPercent / 100,
+      },
+      principal: {
+        inFlightMax: limits.principal.inFlight ?? null,
+        newKeys: limits.principal.newKeys ?? null,
+      },
     },
     trustedProxies: top.trustedProxies,
     docsUrl: top.docsUrl,

@@ -62,6 +62,15 @@ export type ResolvedConfig = {
     /** Request and response bodies held in memory at once, over all requests; above it 429 overloaded. */
     readonly bufferBytesMax: number;
     readonly inFlightMax: number;
+    /** Waiting at once for the response of another, over all keys. */
+    readonly joinersMax: number;
+    /** Parts of the memory, 0 to 1. */
+    readonly memory: { readonly refuseShare: number; readonly stopShare: number };
+    /** Of one principal in this process; null: not bounded. */
+    readonly principal: {
+      readonly inFlightMax: number | null;
+      readonly newKeys: { readonly burst: number; readonly perHour: number } | null;
+    };
   };
   /** CIDR ranges whose forwarding fields are believed. */
   readonly trustedProxies: readonly string[];

@@ -117,6 +117,37 @@ const store = section({
     ),
 });
 
+const memory = section({
+  refusePercent: count(50, 100)
+    .prefault(D.limits.memory.refusePercent)
+    .describe(
+      'From this part of the memory on, keyed requests with a body and requests that would wait for another get 429, until it is 5 percent points below.',
+    ),
+  stopPercent: count(50, 100)
+    .prefault(D.limits.memory.stopPercent)
+    .describe(
+      'From this part on all keyed requests get 429 and new connections are closed at once; `/readyz` says so.',
+    ),
+});
+
+const newKeys = section({
+  burst: count(1, 1_000_000_000).describe('How many at once.'),
+  perHour: count(1, 1_000_000_000).describe('How many more each hour.'),
+});
+
+const principal = section({
+  inFlight: count(1, 1_000_000)
+    .optional()
+    .describe(
+      'Most keyed requests at once; one more gets 429. Left out: no bound but that of all. Set it where many tenants share a process, above what the busiest honest one needs.',
+    ),
+  newKeys: newKeys
+    .optional()
+    .describe(
+      'How many keys may be used for the first time; beyond it a new one gets 429, while repeats of keys that are known are answered. One principal then has at most `burst` + `perHour` × `retain` records of each process. Left out: no bound but `store.sizeMax`.',
+    ),
+});
+
 const limits = section({
   head: size('1KiB', '1MiB')
     .prefault(D.limits.head)
@@ -145,6 +176,21 @@ const limits = section({
   inFlight: count(1, 1_000_000)
     .prefault(D.limits.inFlight)
     .describe('Most requests at once; one more gets 429.'),
+  joiners: count(1, 1_000_000)
+    .prefault(D.limits.joiners)
+    .describe(
+      'Most requests waiting at once for the response of another with their key, over all keys; one more gets 429. Each asks the store four times a second.',
+    ),
+  memory: memory
+    .prefault({})
+    .describe(
+      'When load is shed so that memory does not run out: the heap, and the memory of the container.',
+    ),
+  principal: principal
+    .prefault({})
+    .describe(
+      'Bounds for one principal (`scope`) in one process. Callers without credentials are one. They keep tenants apart whose credentials something in front has verified, and hold back nobody who makes up a new credential for each request.',
+    ),
 });
 
 export const topFields = {

@@ -3,7 +3,7 @@ import type { RecordKey, RecordView } from '../core/record.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { allValues } from '../core/wire.ts';
 import { StoreUnavailable } from '../store/contract.ts';
-import { answerProblem, replay } from './respond.ts';
+import { answerOverloaded, answerProblem, replay } from './respond.ts';
 import type { Ending, RequestContext } from './types.ts';
 
 /** A wake-up is a hint: the record is read again at least this often. */
@@ -19,8 +19,9 @@ export async function join(
   joined: Extract<Decision, { kind: 'join' }>,
 ): Promise<Ending> {
   const { engine, incoming } = context;
-  if (engine.waiters.enter(recordKey, joined.waitersMax) === 'full')
-    return answerProblem(context, 'in-flight', 'in_flight');
+  const entered = engine.waiters.enter(recordKey, joined.waitersMax);
+  if (entered === 'key-full') return answerProblem(context, 'in-flight', 'in_flight');
+  if (entered !== 'entered') return answerOverloaded(context, entered);
   const abort = new AbortController();
   incoming.reply.onGone(() => abort.abort());
   try {

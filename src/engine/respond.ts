@@ -1,5 +1,6 @@
 import { replayHeaders } from '../core/headers.ts';
 import type { Outcome } from '../core/outcome.ts';
+import type { Overload } from '../core/overload.ts';
 import type { StoredResponse } from '../core/record.ts';
 import type { Incoming } from '../http/seam.ts';
 import { renderProblem } from '../problems/problem.ts';
@@ -26,6 +27,17 @@ export function answerProblem(
     ...(key === null ? {} : { key }),
   });
   return { outcome, status, problem: code, context, upstreamMs: 0, bytesOut, attempt: null };
+}
+
+/** 429: there is too much of something. */
+export function answerOverloaded(context: RequestContext, overload: Overload, retryAfterMs?: number): Ending {
+  context.engine.metrics.overloaded(overload);
+  return answerProblem(
+    context,
+    'overloaded',
+    'overloaded',
+    retryAfterMs === undefined ? {} : { retryAfterMs },
+  );
 }
 
 /** The same for a request that never got as far as a route. */
@@ -82,7 +94,7 @@ export function replay(
   const { reply } = incoming;
   const bytesOut = response.body.byteLength;
   // Held until a client has read it, however slowly.
-  if (engine.budget.take(bytesOut) === 'full') return answerProblem(context, 'overloaded', 'overloaded');
+  if (engine.budget.take(bytesOut) === 'full') return answerOverloaded(context, 'buffer');
   reply.onClosed(() => engine.budget.give(bytesOut));
   reply.send(
     { status: response.status, rawHeaders: replayHeaders(response, policy, how, engine.wallMs()) },

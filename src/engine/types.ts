@@ -10,6 +10,8 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { ProblemCode } from '../problems/registry.ts';
 import type { Store } from '../store/contract.ts';
 import type { KeepAlive } from '../store/keep-alive.ts';
+import type { Admission } from './admission.ts';
+import type { Principal, Principals } from './principals.ts';
 import type { Settler } from './settler.ts';
 
 /** What lives as long as the process. */
@@ -31,7 +33,9 @@ export type Engine = {
   /** The drain time is over: what has not been dispatched never will be. */
   readonly shuttingDown: () => 'no' | 'yes';
   readonly draining: () => 'serving' | 'draining';
-  readonly overloaded: (snapshot: Snapshot) => 'overloaded' | 'has-room';
+  readonly admission: Admission;
+  /** Null: no principal is bounded. */
+  readonly principals: Principals | null;
 };
 
 /** What a configuration made of itself; a request keeps the one it began with (fault 47). */
@@ -57,6 +61,8 @@ export type RequestContext = {
   readonly requestClass: RequestClass;
   readonly key: string | null;
   readonly recordKey: RecordKey | null;
+  /** Whose key it is, where that is bounded. */
+  readonly principal: Principal | null;
 };
 
 /** How a request ended: what the log line and the metrics are made of. */
@@ -72,9 +78,9 @@ export type Ending = {
   readonly attempt: number | null;
 };
 
-/** Joiners, counted for each record key. */
+/** Joiners, counted for each record key and in all. */
 export type Waiters = {
-  enter(recordKey: RecordKey, waitersMax: number): 'entered' | 'full';
+  enter(recordKey: RecordKey, waitersMax: number): 'entered' | 'key-full' | 'joiners' | 'memory';
   leave(recordKey: RecordKey): void;
   count(): number;
 };

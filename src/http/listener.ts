@@ -37,6 +37,12 @@ export type Listener = {
   stopAccepting(): void;
   destroyConnections(): void;
   closeIdle(): void;
+  /** `none`: a new connection is closed as soon as it comes; those that are there go on. */
+  accept(which: 'all' | 'none'): void;
+  connections(): number;
+  /** Connections closed as soon as they came, since the start. */
+  refused(): number;
+  room(): 'full' | 'has-room';
 };
 
 /** Rejects with a one-line error when the address cannot be bound. */
@@ -54,7 +60,7 @@ export function startListener(options: ListenerOptions, handler: ListenerHandler
     joinDuplicateHeaders: false,
     shouldUpgradeCallback: isTunnel,
   });
-  server.maxConnections = options.connectionsMax;
+  const counted = countConnections(server, options.connectionsMax);
   // node:http would drop the fields above a count without a word; the guard counts them.
   server.maxHeadersCount = 0;
   // A client that half-closes after its request still gets its answer.
@@ -78,9 +84,37 @@ export function startListener(options: ListenerOptions, handler: ListenerHandler
         },
         destroyConnections: () => server.closeAllConnections(),
         closeIdle: () => server.closeIdleConnections(),
+        ...counted,
       });
     });
   });
+}
+
+/** Beyond the most, node closes a connection before it reads of it: to its client it is as if nobody listened. */
+function countConnections(
+  server: Server,
+  connectionsMax: number,
+): Pick<Listener, 'accept' | 'connections' | 'refused' | 'room'> {
+  let open = 0;
+  let refused = 0;
+  server.maxConnections = connectionsMax;
+  server.on('connection', (socket) => {
+    open += 1;
+    socket.once('close', () => {
+      open -= 1;
+    });
+  });
+  server.on('drop', () => {
+    refused += 1;
+  });
+  return {
+    accept(which) {
+      server.maxConnections = which === 'all' ? connectionsMax : 0;
+    },
+    connections: () => open,
+    refused: () => refused,
+    room: () => (open >= server.maxConnections ? 'full' : 'has-room'),
+  };
 }
 
 /** WebSocket and other upgrades but h2c, which the guard refuses as an ordinary request. */

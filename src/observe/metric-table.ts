@@ -1,4 +1,5 @@
 import { OUTCOMES, REQUEST_CLASSES } from '../core/outcome.ts';
+import { OVERLOADS } from '../core/overload.ts';
 import type { ParkReason } from '../core/settle.ts';
 import { PROBLEM_CODES } from '../problems/registry.ts';
 import { STORE_UNAVAILABLE_REASONS, type Store } from '../store/contract.ts';
@@ -115,6 +116,50 @@ export const METRICS = {
     name: 'onceward_joined_waiters',
     kind: 'gauge',
     help: 'Requests waiting for the response of an execution in flight with the same key.',
+  },
+  overloads: {
+    name: 'onceward_overloads_total',
+    kind: 'counter',
+    help: 'Requests refused with 429, by what there was too much of.',
+    labels: [{ name: 'of', values: OVERLOADS }],
+    buckets: [],
+    start: 'zero',
+  },
+  bufferBytes: {
+    ...plain,
+    name: 'onceward_buffer_bytes',
+    kind: 'gauge',
+    help: 'Request and response bodies held in memory, counted against limits.buffer.',
+  },
+  memoryPressure: {
+    ...plain,
+    name: 'onceward_memory_pressure',
+    kind: 'gauge',
+    help: '0: none. 1: keyed requests with bodies are refused. 2: connections are refused too.',
+  },
+  settlementsPending: {
+    ...plain,
+    name: 'onceward_settlements_pending',
+    kind: 'gauge',
+    help: 'Writes that end a claim and are still being tried, each holding its response.',
+  },
+  principals: {
+    ...plain,
+    name: 'onceward_principals',
+    kind: 'gauge',
+    help: 'Principals whose bounds are being counted; 0 where none are configured.',
+  },
+  connections: {
+    ...plain,
+    name: 'onceward_connections',
+    kind: 'gauge',
+    help: 'Connections of clients.',
+  },
+  connectionsRefused: {
+    ...plain,
+    name: 'onceward_connections_refused_total',
+    kind: 'counter',
+    help: 'Connections of clients closed as soon as they came, for want of room.',
   },
   unknownRecords: {
     name: 'onceward_unknown_records_total',

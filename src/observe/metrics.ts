@@ -1,4 +1,5 @@
 import { OUTCOMES, type Outcome, type RequestClass } from '../core/outcome.ts';
+import type { Overload, Pressure } from '../core/overload.ts';
 import type { ParkReason } from '../core/settle.ts';
 import type { ProblemCode } from '../problems/registry.ts';
 import type { Store, StoreStats } from '../store/contract.ts';
@@ -31,9 +32,22 @@ export type MetricsOptions = {
   /** Read at scrape time, one call at once, given up after statsDeadlineMs. */
   readonly stats: () => Promise<StoreStats>;
   readonly statsDeadlineMs: number;
-  readonly joinedWaiters: () => number;
+  readonly load: () => LoadFigures;
   readonly logLinesDropped: () => number;
 };
+
+/** What is held at this moment, read at scrape time. */
+export type LoadFigures = {
+  readonly joinedWaiters: number;
+  readonly bufferBytes: number;
+  readonly pressure: Pressure;
+  readonly settlementsPending: number;
+  readonly principals: number;
+  readonly connections: number;
+  readonly connectionsRefused: number;
+};
+
+const PRESSURE_VALUES: Readonly<Record<Pressure, number>> = { none: 0, refuse: 1, stop: 2 };
 
 type Scrape = { readonly contentType: string; readonly body: string };
 
@@ -48,6 +62,7 @@ export type Metrics = {
   claimLost(route: string): void;
   observed(route: string, outcome: Outcome): void;
   problem(code: ProblemCode): void;
+  overloaded(overload: Overload): void;
   configReload(result: ReloadResult): void;
   /** Series of a route that came with a reload. Those of a route that went stay: counters only grow. */
   ensureRoute(name: string): void;
@@ -80,6 +95,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     );
   });
   const problems = preset(METRICS.problems.labels[0].values, (code) => families.problems.child([code]));
+  const overloads = preset(METRICS.overloads.labels[0].values, (of) => families.overloads.child([of]));
   const reloads = preset(METRICS.configReloads.labels[0].values, (result) =>
     families.configReloads.child([result]),
   );
@@ -122,6 +138,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     problem(code) {
       problems.get(code).value += 1;
     },
+    overloaded(overload) {
+      overloads.get(overload).value += 1;
+    },
     configReload(result) {
       reloads.get(result).value += 1;
     },
@@ -143,6 +162,7 @@ function createFamilies() {
     claimsLost: numberFamily(METRICS.claimsLost),
     observed: numberFamily(METRICS.observed),
     problems: numberFamily(METRICS.problems),
+    overloads: numberFamily(METRICS.overloads),
     configReloads: numberFamily(METRICS.configReloads),
     buildInfo: numberFamily(METRICS.buildInfo),
   };
@@ -183,7 +203,8 @@ function createRenderer(families: Families, options: MetricsOptions): Metrics['r
       histogramSamples(families.upstreamSeconds),
       histogramSamples(families.storeSeconds),
       numberSamples(families.inFlight),
-      singleSample(METRICS.joinedWaiters, options.joinedWaiters()),
+      ...loadSamples(options.load()),
+      numberSamples(families.overloads),
       numberSamples(families.unknownRecords),
       numberSamples(families.claimsLost),
       numberSamples(families.observed),
@@ -197,6 +218,18 @@ function createRenderer(families: Families, options: MetricsOptions): Metrics['r
     ];
     return { contentType: contentType(format), body: renderExposition(all, format) };
   };
+}
+
+function loadSamples(load: LoadFigures): readonly SampleFamily[] {
+  return [
+    singleSample(METRICS.joinedWaiters, load.joinedWaiters),
+    singleSample(METRICS.bufferBytes, load.bufferBytes),
+    singleSample(METRICS.memoryPressure, PRESSURE_VALUES[load.pressure]),
+    singleSample(METRICS.settlementsPending, load.settlementsPending),
+    singleSample(METRICS.principals, load.principals),
+    singleSample(METRICS.connections, load.connections),
+    singleSample(METRICS.connectionsRefused, load.connectionsRefused),
+  ];
 }
 
 const NO_STATS: StoreStats = { records: null, bytes: null };

@@ -98,7 +98,7 @@ it.for(CASES)('a joiner whose execution $what is told $code', async ({ code, exe
   const context = contextWith(
     {
       store,
-      waiters: createWaiters(),
+      waiters: createWaiters(100, () => 'none'),
       monotonicMs: () => 0,
       wallMs: () => 0,
       newUuid: () => '00000000-0000-4000-8000-000000000000',

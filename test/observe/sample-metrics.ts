@@ -9,7 +9,15 @@ export function sampleMetrics(options: Partial<MetricsOptions> = {}): Metrics {
     nodeVersion: 'v26.10.0',
     stats: async () => ({ records: 7, bytes: 4_096 }),
     statsDeadlineMs: 1_000,
-    joinedWaiters: () => 2,
+    load: () => ({
+      joinedWaiters: 2,
+      bufferBytes: 1_024,
+      pressure: 'refuse',
+      settlementsPending: 3,
+      principals: 4,
+      connections: 6,
+      connectionsRefused: 8,
+    }),
     logLinesDropped: () => 5,
     ...options,
   });
@@ -28,5 +36,6 @@ export function useAll(metrics: Metrics): void {
   metrics.claimLost('refunds');
   metrics.observed('refunds', 'mismatch');
   metrics.problem('in-flight');
+  metrics.overloaded('buffer');
   metrics.configReload('applied');
 }
