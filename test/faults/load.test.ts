@@ -85,6 +85,14 @@ it('asks again where it may and ends where it must', async () => {
   expect(result.answers).toMatchObject({ 201: 2, 503: 4, 'key-invalid': 1, 'outcome-unknown': 1 });
 });
 
+it('makes no more requests for an answer than it may', async () => {
+  const server = await lying((arrival) => arrival.answer(503, 'busy'));
+
+  const result = await load(server, [server.port], { keys: 3, attemptsMax: 2 });
+
+  expect(result).toMatchObject({ gaveUp: 3, attempts: 6 });
+});
+
 it('begins no key after the stop, and keeps the pace', async () => {
   const server = await lying(executeAndAnswer);
   const stop = new AbortController();

@@ -29,6 +29,8 @@ export type LoadOptions = {
   readonly repeatShare?: number;
   /** A key without a final answer by then counts as given up; default 30 s. */
   readonly keyMsMax?: number;
+  /** Requests for one answer; 2 is a single retry, at another port. Default: as many as the time allows. */
+  readonly attemptsMax?: number;
   /** An attempt without an answer by then counts as a broken connection; default 10 s. */
   readonly attemptMsMax?: number;
   /** Upper bound of the wait before a retry, whatever `Retry-After` says; default 50 ms. */
@@ -189,7 +191,8 @@ async function askUntilFinal(
   const endMs = performance.now() + (options.keyMsMax ?? 30_000);
   let lastExecuted = '';
   let before = -1;
-  while (performance.now() < endMs) {
+  let left = options.attemptsMax ?? Number.POSITIVE_INFINITY;
+  while (left > 0 && performance.now() < endMs) {
     const ports = options.ports();
     // Another than the last, where there is one.
     const others = ports.length > 1 ? ports.filter((port) => port !== before) : ports;
@@ -199,6 +202,7 @@ async function askUntilFinal(
       continue;
     }
     before = port;
+    left -= 1;
     const heard = await attempt(run, key, port);
     lastExecuted = heard.executed;
     // Only this client asks for the key, one request at a time: what the ledger holds now was there before.

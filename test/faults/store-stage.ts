@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { recordKey } from '../../src/core/record-key.ts';
 import { readScope } from '../../src/core/scope.ts';
 import { baseConfig, temporaryFolder } from '../support/child-proxy.ts';
@@ -15,6 +17,8 @@ export type StoreStage = {
   readonly versions: readonly string[];
   /** Writes a configuration of its own for one proxy and returns its path. */
   configure(choice: StageChoice): string;
+  /** What LMDB takes on the disk; 0 with a server. */
+  storeBytes(): number;
   close(): Promise<void>;
 };
 
@@ -56,6 +60,12 @@ export async function storeStage(kind: StoreStage['kind']): Promise<StoreStage> 
         ...choice.sections,
       };
       return folder.config(config, `onceward-${written}.yaml`);
+    },
+    storeBytes() {
+      if (redis !== null) return 0;
+      const path = join(folder.path, 'data');
+      // Blocks, not lengths: a file may have holes.
+      return readdirSync(path).reduce((sum, file) => sum + statSync(join(path, file)).blocks * 512, 0);
     },
     async close() {
       await backend.close();

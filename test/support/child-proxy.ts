@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -35,7 +35,12 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
-export type ChildOptions = { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string };
+export type ChildOptions = {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** The port it listens on: for one whose log level keeps it from saying that it has started. */
+  readonly listensOn?: number;
+};
 
 /** Starts `onceward run …` and waits until it listens; an end before that is an error that tells what it said. */
 export async function startChildProxy(
@@ -85,10 +90,20 @@ export async function startChildProxy(
       look();
     });
   const deadline = setTimeout(() => child.kill('SIGKILL'), START_MS_MAX);
-  const started = await logLine((line) => line.msg === 'started');
+  const port =
+    options.listensOn === undefined
+      ? Number(
+          String((await logLine((line) => line.msg === 'started')).listen)
+            .split(':')
+            .at(-1),
+        )
+      : await accepting(options.listensOn, () => {
+          if (state === 'ended')
+            throw new Error(`the proxy ended before it listened: ${output.slice(-2000)}`);
+        });
   clearTimeout(deadline);
   return {
-    port: Number(String(started.listen).split(':').at(-1)),
+    port,
     pid,
     ended,
     signal: (name) => child.kill(name),
@@ -103,6 +118,21 @@ export async function startChildProxy(
     logLine,
     output: () => output,
   };
+}
+
+/** Resolves with the port once it takes connections; `look` runs before every try. */
+async function accepting(port: number, look: () => void): Promise<number> {
+  for (;;) {
+    look();
+    const socket = connect({ port, host: '127.0.0.1' });
+    const answer = await new Promise<'yes' | 'no'>((resolve) => {
+      socket.once('connect', () => resolve('yes'));
+      socket.once('error', () => resolve('no'));
+    });
+    socket.destroy();
+    if (answer === 'yes') return port;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 export type Ran = { readonly code: number | null; readonly stdout: string; readonly stderr: string };

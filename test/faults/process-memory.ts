@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import process from 'node:process';
+
+/**
+ * What a process holds. Not its whole resident set: that counts the pages of the LMDB file which the kernel happens to
+ * cache for it and takes back at will. Memory of its own is anonymous.
+ */
+export type Held = {
+  /** Since the first sample. */
+  readonly atMs: number;
+  readonly anonymousMb: number;
+  readonly residentMb: number;
+  /** `nodejs_heap_size_used_bytes`. */
+  readonly heapMb: number;
+};
+
+export type MemoryWatch = {
+  readonly samples: readonly Held[];
+  stop(): Promise<void>;
+};
+
+const SAMPLE_MS = 1_000;
+const MB = 1e6;
+
+/** Samples once a second from /proc and from the metrics of the process, until it is stopped. */
+export function watchMemory(pid: number, observePort: number): MemoryWatch {
+  const samples: Held[] = [];
+  const startMs = performance.now();
+  const stopped = new AbortController();
+  const watching = (async () => {
+    while (!stopped.signal.aborted) {
+      const text = await metrics(observePort);
+      const { anonymousMb, residentMb } = residentOf(pid);
+      const heapMb = Number(/^nodejs_heap_size_used_bytes (\S+)/m.exec(text)?.[1]) / MB;
+      samples.push({ atMs: performance.now() - startMs, anonymousMb, residentMb, heapMb });
+      await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+    }
+  })();
+  watching.catch(() => undefined);
+  return {
+    samples,
+    async stop() {
+      stopped.abort();
+      await watching;
+    },
+  };
+}
+
+/** Of another process, or of this one. */
+export function residentOf(pid: number = process.pid): {
+  readonly anonymousMb: number;
+  readonly residentMb: number;
+} {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const kbOf = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]);
+  return { anonymousMb: (kbOf('RssAnon') * 1024) / MB, residentMb: (kbOf('VmRSS') * 1024) / MB };
+}
+
+/**
+ * MB a minute, by least squares over the least value of each window: between two collections memory only grows, so
+ * what is really held shows right after one.
+ */
+export function slopeOfFloor(
+  samples: readonly Held[],
+  megabytes: (held: Held) => number,
+  windowMs: number,
+): number {
+  const floors = new Map<number, number>();
+  for (const held of samples) {
+    const window = Math.floor(held.atMs / windowMs);
+    floors.set(window, Math.min(floors.get(window) ?? Number.POSITIVE_INFINITY, megabytes(held)));
+  }
+  const points = [...floors].map(([window, mb]) => ({ minute: (window * windowMs) / 60_000, mb }));
+  const meanMinute = mean(points.map(({ minute }) => minute));
+  const meanMb = mean(points.map(({ mb }) => mb));
+  let covariance = 0;
+  let variance = 0;
+  for (const { minute, mb } of points) {
+    covariance += (minute - meanMinute) * (mb - meanMb);
+    variance += (minute - meanMinute) ** 2;
+  }
+  return variance === 0 ? 0 : covariance / variance;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+}
+
+async function metrics(port: number): Promise<string> {
+  return await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+}

@@ -1,0 +1,143 @@
+import { type ChildProxy, freePort, startChildProxy } from '../support/child-proxy.ts';
+import {
+  atMost,
+  exactly,
+  type FaultResult,
+  type FaultRun,
+  type FaultScript,
+  type Figure,
+  runAlone,
+  told,
+} from './fault-script.ts';
+import { loadFigures, runLoad } from './load.ts';
+import { slopeOfFloor, watchMemory } from './process-memory.ts';
+import { type StoreStage, storeStage } from './store-stage.ts';
+
+/** Nothing is broken: minutes at half of what the machine can, and memory must stand still. */
+export const FAULT: FaultScript = {
+  name: 'soak',
+  promise:
+    'Eight minutes at half load on LMDB, records expiring as fast as they come: memory stands still, nothing fails.',
+  quickMsMax: 40_000,
+  run,
+};
+
+const CLIENTS = 32;
+/** Much shorter than a run, so that the store is in its steady state when memory is judged. */
+const RETAIN = '45s';
+
+type Form = {
+  readonly calibrateMs: number;
+  readonly soakMs: number;
+  /** The last part, over which memory is judged: what comes before is warming up. */
+  readonly judgedMs: number;
+  readonly windowMs: number;
+  readonly slopeMax: number;
+  readonly remark: string;
+};
+
+const FORMS: Readonly<Record<FaultRun['form'], Form>> = {
+  full: {
+    calibrateMs: 15_000,
+    soakMs: 480_000,
+    judgedMs: 360_000,
+    windowMs: 20_000,
+    slopeMax: 0.1,
+    remark: '',
+  },
+  // A heap grows for its first minute whatever it holds: this bound only tells a leak that is gross.
+  quick: {
+    calibrateMs: 2_000,
+    soakMs: 14_000,
+    judgedMs: 9_000,
+    windowMs: 3_000,
+    slopeMax: 400,
+    remark: ' (smoke test)',
+  },
+};
+
+async function run(options: FaultRun): Promise<FaultResult> {
+  const stage = await storeStage('lmdb');
+  try {
+    return { figures: await soak(stage, options), versions: [] };
+  } finally {
+    await stage.close();
+  }
+}
+
+async function soak(stage: StoreStage, { form, seed, say }: FaultRun): Promise<readonly Figure[]> {
+  const { calibrateMs, soakMs, judgedMs, windowMs, slopeMax, remark } = FORMS[form];
+  const { proxy, observePort } = await start(stage);
+  try {
+    const plan = {
+      backend: stage.backend,
+      ports: () => [proxy.port],
+      clients: CLIENTS,
+      keys: 10_000_000,
+      seed,
+    };
+    const stop = AbortSignal.timeout(calibrateMs);
+    const most = await runLoad({ ...plan, keyPrefix: 'calibrate', repeatShare: 0, stop });
+    const mostPerSecond = Math.floor(most.keys / most.seconds);
+    const pacePerSecond = Math.floor(mostPerSecond / 2);
+    say(`soak: at most ${mostPerSecond} keys a second; ${pacePerSecond} for ${soakMs / 1000} s`);
+    const watch = watchMemory(proxy.pid, observePort);
+    const soaked = await runLoad({
+      ...plan,
+      keyPrefix: 'soak',
+      repeatShare: 0.02,
+      stop: AbortSignal.timeout(soakMs),
+      pacePerSecond,
+    });
+    await watch.stop();
+    const last = watch.samples.at(-1);
+    const judged = watch.samples.filter(({ atMs }) => atMs > (last?.atMs ?? 0) - judgedMs);
+    const heapSlope = slopeOfFloor(judged, ({ heapMb }) => heapMb, windowMs);
+    const anonymousSlope = slopeOfFloor(judged, ({ anonymousMb }) => anonymousMb, windowMs);
+    return [
+      told('keys a second at full load', mostPerSecond),
+      told('keys a second during the soak', Math.floor(soaked.keys / soaked.seconds)),
+      told('minutes', rounded(soaked.seconds / 60)),
+      atMost(`slope of the heap${remark}`, rounded(heapSlope), slopeMax, ' MB a minute'),
+      atMost(`slope of anonymous memory${remark}`, rounded(anonymousSlope), slopeMax, ' MB a minute'),
+      told('heap at the end, MB', rounded(last?.heapMb ?? 0)),
+      told('anonymous memory at the end, MB', rounded(last?.anonymousMb ?? 0)),
+      told('resident set at the end, with cached pages of the store, MB', rounded(last?.residentMb ?? 0)),
+      ...loadFigures(soaked),
+      errorFigure(form, soaked.attempts - (soaked.answers['201'] ?? 0)),
+      told('p50, ms', soaked.p50Ms),
+      told('p99, ms', soaked.p99Ms),
+    ];
+  } finally {
+    await proxy.kill();
+  }
+}
+
+async function start(
+  stage: StoreStage,
+): Promise<{ readonly proxy: ChildProxy; readonly observePort: number }> {
+  const port = await freePort();
+  const observePort = await freePort();
+  const config = stage.configure({
+    defaults: { retain: RETAIN, unknownRetain: RETAIN },
+    store: { deadline: '1s', sweepInterval: '1s' },
+    sections: {
+      listen: `127.0.0.1:${port}`,
+      observe: { listen: `127.0.0.1:${observePort}` },
+      log: { level: 'warn' },
+    },
+  });
+  return { proxy: await startChildProxy(['--config', config], { listensOn: port }), observePort };
+}
+
+/** Other tests run beside the quick form: a store that is late is answered 503 and asked again, as it should be. */
+function errorFigure(form: FaultRun['form'], errors: number): Figure {
+  const what = 'answers other than the charge';
+  return form === 'full' ? exactly(what, errors, 0) : told(what, errors);
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
+
+await runAlone(import.meta.url, FAULT);
