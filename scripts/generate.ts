@@ -5,13 +5,15 @@ import { pathToFileURL } from 'node:url';
 import { GENERATED_FILES } from './generate-config-docs.ts';
 import { renderMetricsDocs } from './generate-metrics-docs.ts';
 import { renderProblemDocs } from './generate-problem-docs.ts';
+import { renderReliabilityDocs } from './generate-reliability-docs.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
-/** Every file that is made from a table of the sources. */
+/** Every file that is made from a table of the sources, or from reports. */
 export const GENERATED: readonly { readonly file: string; readonly render: () => string }[] = [
   { file: 'docs/metrics.md', render: renderMetricsDocs },
   { file: 'docs/problems.md', render: renderProblemDocs },
+  { file: 'docs/reliability.md', render: renderReliabilityDocs },
   ...GENERATED_FILES.map(({ path, render }) => ({ file: path, render })),
 ];
 
