@@ -5,6 +5,7 @@ import type { Env } from './env.ts';
 import type { ListenAddress } from './resolved.ts';
 import type { Top } from './schema.ts';
 import type { ConfigPath } from './tree.ts';
+import { formatDuration } from './units.ts';
 
 /** What one field alone cannot tell: faults and warnings between fields outside the policies. */
 
@@ -27,6 +28,7 @@ export function warning(message: string, ...paths: readonly ConfigPath[]): Findi
 export function checkTop(top: Top, storeNames: readonly string[], env: Env): readonly Finding[] {
   return [
     ...checkStore(top, storeNames, env),
+    ...checkRedis(top),
     ...checkSecrets(top),
     ...checkPorts(top),
     ...checkUpstream(top),
@@ -53,6 +55,38 @@ function checkStore({ store }: Top, storeNames: readonly string[], env: Env): re
   if (!SHARED_STORES.includes(kind) && inKubernetes && !store.singleReplica) {
     const message = `${kind} inside Kubernetes: every replica would have records of its own, and a retry that reaches another one would execute again; use redis://… or postgres://…, or set store.singleReplica: true for a StatefulSet of one`;
     found.push(fault(message, ['store', 'url'], ['store']));
+  }
+  return found;
+}
+
+function checkRedis({ store }: Top): readonly Finding[] {
+  if (store.url.kind !== 'redis') return [];
+  const { cluster, sentinel, nodes, tls, wait, deadline } = store;
+  const { url } = store.url;
+  const found: Finding[] = [];
+  if (cluster && sentinel !== undefined) {
+    const message = 'and store.cluster exclude each other: a cluster fails over by itself; remove one';
+    found.push(fault(message, ['store', 'sentinel']));
+  }
+  if (cluster && !/^\/?0*$/.test(new URL(url).pathname))
+    found.push(
+      fault('names a database, and a cluster has only 0; leave it out', ['store', 'url'], ['store']),
+    );
+  if (!cluster && sentinel === undefined && nodes.length > 0) {
+    const message = 'has no effect on a single server; set store.cluster: true, or store.sentinel.name';
+    found.push(fault(message, ['store', 'nodes']));
+  }
+  if (tls !== undefined && !url.startsWith('rediss:')) {
+    const message = 'has no effect on redis://; write store.url as rediss://, or remove it';
+    found.push(fault(message, ['store', 'tls']));
+  }
+  if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
+    const message = 'needs both cert and key, or neither';
+    found.push(fault(message, ['store', 'tls', tls?.cert === undefined ? 'key' : 'cert']));
+  }
+  if (wait.replicas > 0 && wait.timeout * 3 > deadline) {
+    const message = `is more than a third of store.deadline (${formatDuration(deadline)}): the claim before and the release after it must fit in as well`;
+    found.push(fault(message, ['store', 'wait', 'timeout'], ['store', 'wait', 'replicas']));
   }
   return found;
 }

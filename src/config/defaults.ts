@@ -57,6 +57,9 @@ export const DEFAULTS = {
     durability: 'fsync',
     acceptLoss: false,
     keyPrefix: 'onceward:',
+    cluster: false,
+    nodes: [],
+    wait: { replicas: 0, timeout: '200ms' },
     schema: 'onceward',
     connections: 16,
     deadline: '1s',
@@ -95,6 +98,9 @@ export const STORE_SIZE_DEFAULTS = { memory: '256MiB', lmdb: '8GiB' } as const;
 export const STORE_FIELDS = {
   memory: ['url', 'sizeMax', 'singleReplica', 'deadline', 'settleWait', 'sweepInterval'],
   lmdb: ['url', 'durability', 'sizeMax', 'singleReplica', 'deadline', 'settleWait', 'sweepInterval'],
-  redis: ['url', 'keyPrefix', 'acceptLoss', 'deadline', 'settleWait', 'sweepInterval'],
+  redis: [
+    ...['url', 'cluster', 'sentinel', 'nodes', 'tls', 'wait', 'keyPrefix', 'acceptLoss'],
+    ...['deadline', 'settleWait', 'sweepInterval'],
+  ],
   postgres: ['url', 'schema', 'connections', 'acceptLoss', 'deadline', 'settleWait', 'sweepInterval'],
 } as const;

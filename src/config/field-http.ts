@@ -125,6 +125,18 @@ function isUsableRange(address: string, prefix: number, family: 'ipv4' | 'ipv6')
   }
 }
 
+/** Of a server to connect to: the port is always said. */
+export function hostPort() {
+  const message = 'must be host:port, such as redis-1:6379 or [2001:db8::1]:6379';
+  return parsedText<string>('host:port', message, (text) => {
+    const url = /^[^/?#@\s]+:\d{1,5}$/.test(text) && URL.canParse(`redis://${text}`) ? text : null;
+    const port = Number(text.slice(text.lastIndexOf(':') + 1));
+    return url === null || port < 1 || port > 65_535
+      ? { kind: 'fault', message }
+      : { kind: 'ok', value: text };
+  });
+}
+
 export type StoreUrl =
   | { readonly kind: 'memory' }
   | { readonly kind: 'lmdb'; readonly path: string }

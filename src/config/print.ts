@@ -85,6 +85,8 @@ function originOf(node: ConfigNode): Origin {
 function scalarText(node: Extract<ConfigNode, { kind: 'scalar' }>, path: readonly string[]): string {
   if (path[0]?.startsWith('secrets') === true)
     return quoted(node.written !== null && isOnlyVariables(node.written) ? node.written : MASK);
+  if (path.join('.') === 'store.sentinel.password')
+    return quoted(node.written !== null && isOnlyVariables(node.written) ? node.written : MASK);
   if (path[0] === 'store' && path[1] === 'url') return quoted(maskPassword(escapedOf(node.value)));
   return quoted(typeof node.value === 'string' ? escapedOf(node.value) : node.value);
 }

@@ -18,6 +18,26 @@ import { parseSize } from './units.ts';
 
 const EVERYTHING: RouteMatch = { host: null, path: null, methods: [], headers: [] };
 
+type RedisServers = Pick<Extract<StoreConfig, { kind: 'redis' }>, 'topology' | 'tls' | 'wait'>;
+
+function redisServers({ cluster, sentinel, nodes, tls, wait }: Top['store']): RedisServers {
+  const login = { username: sentinel?.user ?? null, password: sentinel?.password ?? null };
+  return {
+    topology: cluster
+      ? { kind: 'cluster', nodes }
+      : sentinel === undefined
+        ? { kind: 'standalone' }
+        : { kind: 'sentinel', nodes, sentinel: { name: sentinel.name, ...login } },
+    tls: {
+      caFile: tls?.ca ?? null,
+      certFile: tls?.cert ?? null,
+      keyFile: tls?.key ?? null,
+      serverName: tls?.serverName ?? null,
+    },
+    wait: wait.replicas === 0 ? null : { replicas: wait.replicas, timeoutMs: wait.timeout },
+  };
+}
+
 /** The name under which a request that matches no route appears; no route may take it. */
 export const UNMATCHED_NAME = 'unmatched';
 
@@ -96,6 +116,7 @@ function storeOf(store: Top['store']): StoreConfig {
       return {
         kind: 'redis',
         url: url.url,
+        ...redisServers(store),
         keyPrefix: store.keyPrefix,
         acceptLoss: store.acceptLoss ? 'accept' : 'refuse',
       };

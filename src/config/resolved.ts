@@ -15,6 +15,15 @@ export type StoreConfig =
   | {
       readonly kind: 'redis';
       readonly url: string;
+      readonly topology: RedisTopology;
+      readonly tls: {
+        readonly caFile: string | null;
+        readonly certFile: string | null;
+        readonly keyFile: string | null;
+        readonly serverName: string | null;
+      };
+      /** Null: no request waits for replicas. */
+      readonly wait: { readonly replicas: number; readonly timeoutMs: number } | null;
       readonly keyPrefix: string;
       readonly acceptLoss: 'accept' | 'refuse';
     }
@@ -25,6 +34,21 @@ export type StoreConfig =
       readonly connectionsMax: number;
       readonly acceptLoss: 'accept' | 'refuse';
     };
+
+export type RedisTopology =
+  | { readonly kind: 'standalone' }
+  /** The URL is that of a sentinel, `nodes` (host:port) of others. */
+  | {
+      readonly kind: 'sentinel';
+      readonly nodes: readonly string[];
+      readonly sentinel: {
+        readonly name: string;
+        readonly username: string | null;
+        readonly password: string | null;
+      };
+    }
+  /** The URL is that of a node, `nodes` of others. */
+  | { readonly kind: 'cluster'; readonly nodes: readonly string[] };
 
 export type ResolvedConfig = {
   readonly listen: ListenAddress;

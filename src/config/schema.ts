@@ -1,16 +1,9 @@
 import { z } from 'zod';
 import { DEFAULTS as D } from './defaults.ts';
-import { choice, count, duration, flag, list, section, size, text } from './field.ts';
-import {
-  addressRange,
-  listenAddress,
-  secret,
-  sqlName,
-  storeUrl,
-  upstreamOrigin,
-  webAddress,
-} from './field-http.ts';
+import { choice, count, duration, list, section, size } from './field.ts';
+import { addressRange, listenAddress, secret, storeUrl, upstreamOrigin, webAddress } from './field-http.ts';
 import { policySchema, routeSchema } from './schema-policy.ts';
+import { storeSchema } from './schema-store.ts';
 
 /** The configuration file: one schema from which come types, validation, `onceward.schema.json` and the reference. */
 
@@ -62,58 +55,6 @@ const upstream = section({
     .prefault(D.upstream.host)
     .describe(
       "Which Host goes to the backend: `keep` sends the client's, `upstream` that of `upstream.url`. Use `upstream` where the backend or a balancer before it routes by its own name.",
-    ),
-});
-
-const store = section({
-  url: storeUrl()
-    .prefault(D.store.url)
-    .describe(
-      'Where records are kept: `lmdb:PATH` (one machine or pod), `redis://HOST:PORT/DB` or `rediss://…` (many replicas), `postgres://HOST:PORT/DB` (many replicas; strongest), `memory` (tests; lost at the end).',
-    ),
-  durability: choice(['fsync', 'commit'])
-    .prefault(D.store.durability)
-    .describe(
-      'LMDB only. `fsync`: a record survives loss of power. `commit`: it survives the end of the process, however sudden, and not loss of power; cheaper.',
-    ),
-  sizeMax: size('1MiB', '1024GiB')
-    .optional()
-    .describe(
-      'LMDB and memory. Most space for records, 8GiB in LMDB and 256MiB in memory unless given. When it is full, new keys get 503 and replays go on; nothing that still counts is thrown away.',
-    ),
-  acceptLoss: flag()
-    .prefault(D.store.acceptLoss)
-    .describe(
-      'Redis and PostgreSQL. Whether to start although the server may lose acknowledged writes: a Redis that evicts or keeps no append-only file, a PostgreSQL that commits asynchronously or does not sync. A lost record is a request that can be executed twice.',
-    ),
-  keyPrefix: text('text', 64)
-    .prefault(D.store.keyPrefix)
-    .describe(
-      'Redis only. Begins the name of every key, so that several users can share a server. Changing it forgets every record.',
-    ),
-  schema: sqlName()
-    .prefault(D.store.schema)
-    .describe(
-      'PostgreSQL only. Of the tables, created at the first start. Changing it forgets every record.',
-    ),
-  connections: count(1, 200)
-    .prefault(D.store.connections)
-    .describe(
-      'PostgreSQL only. Most connections of this process for statements; one more listens for settled records. All replicas together must stay below the `max_connections` of the server.',
-    ),
-  deadline: duration('10ms')
-    .prefault(D.store.deadline)
-    .describe('How long one operation of the store may take before it counts as unavailable.'),
-  settleWait: duration('0s')
-    .prefault(D.store.settleWait)
-    .describe('How long the last byte of a response waits for a record that could not be written.'),
-  sweepInterval: duration('100ms')
-    .prefault(D.store.sweepInterval)
-    .describe('How often expired records are removed, a bounded number at a time.'),
-  singleReplica: flag()
-    .prefault(D.store.singleReplica)
-    .describe(
-      'LMDB and memory. Inside Kubernetes these stores are refused unless this is true: every replica would have records of its own, and a retry that reaches another one would execute again. Set it only for a StatefulSet of one.',
     ),
 });
 
@@ -208,7 +149,7 @@ export const topFields = {
     'Where keys are inspected and a drain is begun. Whoever reaches it can free keys: keep it on this machine.',
   ).describe('The port for the operator; `off` for none.'),
   upstream: upstream.describe('The backend.'),
-  store: store.prefault({}).describe('Where records are kept, and what is promised of them.'),
+  store: storeSchema.prefault({}).describe('Where records are kept, and what is promised of them.'),
   secrets: list(secret(), 4, 'secrets')
     .prefault([...D.secrets])
     .describe(
@@ -263,7 +204,7 @@ export const topSchema = section(topFields);
 export const configSchema = section({
   ...topFields,
   store: z
-    .union([storeUrl(), store])
+    .union([storeUrl(), storeSchema])
     .prefault({})
     .describe(
       'Where records are kept, and what is promised of them. `store: lmdb:PATH` is short for `store: { url: lmdb:PATH }`.',

@@ -37,6 +37,8 @@ export const STORE_UNAVAILABLE_REASONS = [
   'full',
   'busy',
   'corrupt',
+  'unsafe',
+  'too_few_replicas',
   'closed',
   'error',
 ] as const;

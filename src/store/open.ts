@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Store } from './contract.ts';
 import { createMemoryStore } from './memory.ts';
+import type { RedisStoreOptions } from './redis/redis-store.ts';
 
 /** Which store, as the configuration says it. */
 export type StoreSpec =
@@ -11,12 +12,10 @@ export type StoreSpec =
       readonly durability: 'fsync' | 'commit';
       readonly bytesMax: number;
     }
-  | {
-      readonly kind: 'redis';
-      readonly url: string;
-      readonly keyPrefix: string;
-      readonly acceptLoss: 'accept' | 'refuse';
-    }
+  | ({ readonly kind: 'redis' } & Pick<
+      RedisStoreOptions,
+      'url' | 'topology' | 'tls' | 'wait' | 'keyPrefix' | 'acceptLoss'
+    >)
   | {
       readonly kind: 'postgres';
       readonly url: string;
@@ -84,12 +83,10 @@ export async function openStore(options: OpenOptions): Promise<OpenedStore> {
     const opened = await openPostgresStore({ ...limits, url, schema, connectionsMax, acceptLoss, secretIds });
     return { store: opened.store, secrets: configured, warnings: opened.warnings };
   }
-  const { url, keyPrefix, acceptLoss } = spec;
+  const { kind: _kind, ...redis } = spec;
   const { openRedisStore } = await import('./redis/redis-store.ts');
   const opened = await openRedisStore({
-    url,
-    keyPrefix,
-    acceptLoss,
+    ...redis,
     commandTimeoutMs,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     secretIds,

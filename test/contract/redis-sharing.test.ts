@@ -1,11 +1,20 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createClient } from '../../src/store/redis/connection.ts';
+import { createClient } from '../../src/store/redis/client.ts';
 import { createSettlements } from '../../src/store/redis/settlements.ts';
-import { createRedisOpener, redisOptions } from '../support/redis-opener.ts';
+import { createRedisOpener } from '../support/redis-opener.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { FULL, granted, newRecordKey, requestOf } from './harness.ts';
 
 const UNIT_MS = 60_000;
+
+const PLAIN_CLIENT = {
+  username: null,
+  password: null,
+  db: 0,
+  tls: null,
+  commandTimeoutMs: 1000,
+  connectTimeoutMs: 1000,
+};
 
 const opener = createRedisOpener();
 let server: RedisServer;
@@ -107,7 +116,10 @@ describe('a joiner', () => {
   });
 
   it('leaves nothing behind when it stops waiting', async () => {
-    const settlements = createSettlements(() => createClient(redisOptions(server.url)), 'test:settled');
+    const settlements = createSettlements(
+      () => createClient(PLAIN_CLIENT, { host: '127.0.0.1', port: server.port }, 'end'),
+      'test:settled',
+    );
     await settlements.wait('first', new AbortController().signal);
     const abort = new AbortController();
     const waits = Array.from({ length: 1000 }, (_, i) => settlements.wait(`key-${i % 10}`, abort.signal));

@@ -1,8 +1,19 @@
 import type { Store } from '../../src/store/contract.ts';
 import { StoreUnavailable } from '../../src/store/contract.ts';
-import { openRedisStore, type RedisStoreOptions } from '../../src/store/redis/redis-store.ts';
+import {
+  openRedisStore,
+  type RedisStoreOptions,
+  type RedisTopology,
+} from '../../src/store/redis/redis-store.ts';
+import { type RedisSentinels, SENTINEL_NAME } from './redis-sentinel.ts';
 
 export const COMMAND_TIMEOUT_MS = 400;
+
+export const NO_TLS_FILES = { caFile: null, certFile: null, keyFile: null, serverName: null } as const;
+
+export function sentinelTopology({ nodes }: Pick<RedisSentinels, 'nodes'>): RedisTopology {
+  return { kind: 'sentinel', nodes, sentinel: { name: SENTINEL_NAME, username: null, password: null } };
+}
 
 /** Opens redis stores for a test and closes them after it. */
 export type RedisOpener = {
@@ -15,6 +26,9 @@ export type RedisOpener = {
 export function redisOptions(url: string, change: Partial<RedisStoreOptions> = {}): RedisStoreOptions {
   return {
     url,
+    topology: { kind: 'standalone' },
+    tls: NO_TLS_FILES,
+    wait: null,
     keyPrefix: 'test:',
     acceptLoss: 'refuse',
     secretIds: ['secret-1'],

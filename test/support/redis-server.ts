@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { freePort } from './child-proxy.ts';
 
 export type RedisServerOptions = {
   /** Default `yes`, with `appendfsync always`. */
@@ -15,6 +16,8 @@ export type RedisServerOptions = {
   readonly maxmemory?: string;
   readonly maxmemoryPolicy?: string;
   readonly password?: string;
+  /** A second port, with TLS. */
+  readonly tlsPort?: number;
   /** More lines of redis.conf: name, value, name, value … */
   readonly config?: readonly string[];
 };
@@ -59,7 +62,7 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
 
   async function start(until: 'loaded' | 'listening', config: readonly string[] = []): Promise<void> {
     const all = { ...options, config: [...(options.config ?? []), ...config] };
-    child = await launch(port, options.password ?? null, configuration(all, port, folder), until);
+    child = await launchRedis(port, options.password ?? null, configuration(all, port, folder), until);
   }
 
   async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
@@ -114,12 +117,14 @@ function configuration(options: RedisServerOptions, port: number, folder: string
     ...(options.maxmemory === undefined ? [] : ['maxmemory', options.maxmemory]),
     ...(options.maxmemoryPolicy === undefined ? [] : ['maxmemory-policy', options.maxmemoryPolicy]),
     ...(options.password === undefined ? [] : ['requirepass', options.password]),
+    ...(options.tlsPort === undefined ? [] : ['tls-port', String(options.tlsPort)]),
     ...(options.config ?? []),
   ];
   return lines.map((word, i) => (i % 2 === 0 ? `--${word}` : word));
 }
 
-async function launch(
+/** Starts the binary and waits until it answers on the port. */
+export async function launchRedis(
   port: number,
   password: string | null,
   arguments_: readonly string[],
@@ -162,21 +167,15 @@ async function ping(port: number, password: string | null): Promise<string> {
     await once(socket, 'connect');
     socket.write(password === null ? 'PING\r\nQUIT\r\n' : `AUTH ${password}\r\nPING\r\nQUIT\r\n`);
     let answer = '';
-    for await (const chunk of socket) answer += String(chunk);
+    for await (const chunk of socket) {
+      answer += String(chunk);
+      // A sentinel knows no QUIT.
+      if (answer.includes('+PONG')) break;
+    }
     return answer;
   } catch {
     return '';
   } finally {
     socket.destroy();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
 }

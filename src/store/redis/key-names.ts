@@ -1,4 +1,5 @@
 import type { RecordKey } from '../../core/record.ts';
+import { slotOf, tagOf } from './slots.ts';
 
 /** The names in Redis: the only place that builds them. The braces keep a record in one slot of a cluster. */
 export type KeyNames = {
@@ -8,6 +9,8 @@ export type KeyNames = {
   /** Glob for SCAN. */
   recordPattern(): string;
   readonly secretId: string;
+  /** The same for one slot of a cluster. */
+  secretIdIn(slot: number): string;
   readonly settledChannel: string;
 };
 
@@ -15,6 +18,7 @@ const RECORD_KEY = /^[\w-]{1,128}$/;
 
 export function keyNames(prefix: string): KeyNames {
   const head = `${prefix}{`;
+  const secretId = `${prefix}secret-id`;
   return {
     record: (recordKey) => `${head}${recordKey}}`,
     recordKeyOf(name) {
@@ -23,7 +27,8 @@ export function keyNames(prefix: string): KeyNames {
       return RECORD_KEY.test(recordKey) ? recordKey : null;
     },
     recordPattern: () => `${head.replace(/[\\*?[\]^-]/g, '\\$&')}*}`,
-    secretId: `${prefix}secret-id`,
+    secretId,
+    secretIdIn: (slot) => (slot === slotOf(secretId) ? secretId : `${secretId}{${tagOf(slot)}}`),
     settledChannel: `${prefix}settled`,
   };
 }

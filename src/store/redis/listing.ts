@@ -91,7 +91,7 @@ function stepCount(room: number): number {
 function readCursor(cursor: string | null, names: KeyNames): Cursor {
   const [scan = END, ...left] = (cursor ?? END).split(',');
   return {
-    scan: /^\d{1,20}$/.test(scan) ? scan : END,
+    scan: /^\d{1,24}$/.test(scan) ? scan : END,
     left: left.filter((recordKey) => names.recordKeyOf(names.record(recordKey)) !== null),
   };
 }

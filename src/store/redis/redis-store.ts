@@ -1,83 +1,203 @@
-import type { Redis } from 'ioredis';
+import { unreachable } from '../../core/unreachable.ts';
 import type { Store } from '../contract.ts';
-import { type ConnectionOptions, connect, createClient, maskedUrl } from './connection.ts';
+import { addressText, maskedUrl, parseAddress, parseRedisUrl } from './address.ts';
+import { type ClientOptions, createClient } from './client.ts';
+import {
+  clusterDiscovery,
+  type Discovery,
+  fixedDiscovery,
+  type SentinelSettings,
+  sentinelDiscovery,
+} from './discovery.ts';
+import { createFleet, type Fleet } from './fleet.ts';
 import { type KeyNames, keyNames } from './key-names.ts';
 import { countRecords, type ListSource, listRecords } from './listing.ts';
 import { createRecordSteps, type RunStep } from './record-steps.ts';
+import type { ReplicaWaitSettings } from './replica-wait.ts';
+import { createReplicatedSteps } from './replicated-steps.ts';
 import { readInspectReply } from './reply.ts';
-import { attempt, createScriptRunner, type ScriptRunner } from './script-runner.ts';
-import { judgeServer, parseInfo, type ServerFacts } from './server-facts.ts';
+import { attempt } from './script-runner.ts';
+import { createSecretGuard, type SecretGuard } from './secret-guard.ts';
+import { createServer, type Server } from './server.ts';
+import { parseInfo } from './server-facts.ts';
 import { createSettlements } from './settlements.ts';
-import { createTrustedRunner, type TrustedRunner } from './trusted-runner.ts';
+import { slotOf } from './slots.ts';
+import { readTls, type TlsFiles } from './tls.ts';
 
-export type RedisStoreOptions = ConnectionOptions & {
+export type RedisTopology =
+  | { readonly kind: 'standalone' }
+  /** The URL is that of a sentinel, `nodes` of others; its user, password and database are those of the servers. */
+  | { readonly kind: 'sentinel'; readonly nodes: readonly string[]; readonly sentinel: SentinelSettings }
+  /** The URL is that of a node, `nodes` of others to begin with. */
+  | { readonly kind: 'cluster'; readonly nodes: readonly string[] };
+
+export type RedisStoreOptions = {
+  /** `redis://[user:password@]host[:port][/db]`, or `rediss://` for TLS. */
+  readonly url: string;
+  readonly topology: RedisTopology;
+  readonly tls: TlsFiles;
+  /** Null: no request waits for replicas. */
+  readonly wait: ReplicaWaitSettings | null;
   /** Before every name in Redis; stores with different prefixes know nothing of each other. */
   readonly keyPrefix: string;
   /** accept: eviction and a missing append-only file are warnings instead of refusals. */
   readonly acceptLoss: 'accept' | 'refuse';
   /** A short public digest of each HMAC secret, current first. */
   readonly secretIds: readonly string[];
+  readonly commandTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  /** How often running servers are looked at. Default 1 s. */
+  readonly checkMs?: number;
   /** Hears what is found out after the start, such as a server that has lost its records. */
   readonly warn: (message: string) => void;
 };
 
 export type OpenedRedisStore = { readonly store: Store; readonly warnings: readonly string[] };
 
+const CHECK_MS = 1000;
+
 /**
- * Records in a standalone Redis, one hash each; every step is one script, judged by the server's clock. Many processes
- * may share it.
- * @throws StoreUnavailable when the server cannot be reached, Error when it must not be used; one line each.
+ * Records in Redis, one hash each; every step is one script, judged by the server's clock. Many processes may share it.
+ * @throws StoreUnavailable when a server cannot be reached, Error when it must not be used; one line each.
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<OpenedRedisStore> {
-  const client = createClient(options);
-  const where = `redis at ${maskedUrl(options.url)}`;
-  await connect(client, options.url);
+  const names = keyNames(options.keyPrefix);
+  const client = clientOptions(options);
+  const guard = createSecretGuard(options);
+  const fleet = createStoreFleet(options, client, names, guard);
   try {
-    const { faults, warnings } = judgeServer(await serverFacts(client), options.acceptLoss);
-    if (faults.length > 0) throw new Error(`${where} is refused: ${faults.join('; ')}`);
-    const runner = createScriptRunner(client);
-    await runner.load();
-    const names = keyNames(options.keyPrefix);
-    const trusted = createTrustedRunner({ ...options, client, runner, secretIdKey: names.secretId });
-    await trusted.adopt();
-    const store = createStore({ client, runner, trusted, names, options });
-    return { store, warnings: warnings.map((warning) => `${where}: ${warning}`) };
+    await fleet.open();
+    const warnings = await judge(fleet, options);
+    for (const server of fleet.servers()) await server.adopt();
+    return { store: createStore(fleet, client, names, options), warnings };
   } catch (error) {
-    client.disconnect();
+    fleet.abandon();
     throw error;
   }
 }
 
-async function serverFacts(client: Redis): Promise<ServerFacts> {
-  const info = parseInfo(await attempt(() => client.info()));
-  // Not every hosted server lets it be asked.
-  const config = await client.config('GET', 'appendfsync').catch(() => null);
-  const appendfsync = Array.isArray(config) && typeof config[1] === 'string' ? config[1] : null;
-  return { info, appendfsync };
+function clientOptions({
+  url,
+  topology,
+  tls,
+  commandTimeoutMs,
+  connectTimeoutMs,
+}: RedisStoreOptions): ClientOptions {
+  const { username, password, db, transport } = parseRedisUrl(url);
+  if (topology.kind === 'cluster' && db !== 0) throw new Error('store.url: a cluster has database 0 only');
+  return {
+    username,
+    password,
+    db,
+    tls: transport === 'tls' ? readTls(tls) : null,
+    commandTimeoutMs,
+    connectTimeoutMs,
+  };
 }
 
-type Parts = {
-  readonly client: Redis;
-  readonly runner: ScriptRunner;
-  readonly trusted: TrustedRunner;
-  readonly names: KeyNames;
-  readonly options: RedisStoreOptions;
-};
+function createStoreFleet(
+  options: RedisStoreOptions,
+  client: ClientOptions,
+  names: KeyNames,
+  guard: SecretGuard,
+): Fleet {
+  const { topology, acceptLoss, wait, warn, url } = options;
+  const settings = { client, topology: topology.kind, acceptLoss, wait, guard, warn };
+  const fleet: Fleet = createFleet({
+    discovery: discoveryOf(options, client),
+    layout: topology.kind === 'standalone' ? 'fixed' : 'found',
+    commandTimeoutMs: options.commandTimeoutMs,
+    checkMs: options.checkMs ?? CHECK_MS,
+    createServer: (address) =>
+      createServer({
+        settings,
+        address,
+        where: `redis at ${topology.kind === 'standalone' ? maskedUrl(url) : addressText(address)}`,
+        witnesses: () => witnesses(fleet.slotsOf(address), names, guard),
+      }),
+  });
+  return fleet;
+}
 
-function createStore({ client, runner, trusted, names, options }: Parts): Store {
-  const settlements = createSettlements(() => createClient(options), names.settledChannel);
+function discoveryOf({ url, topology }: RedisStoreOptions, client: ClientOptions): Discovery {
+  switch (topology.kind) {
+    case 'standalone':
+      return fixedDiscovery(parseRedisUrl(url).address);
+    case 'sentinel': {
+      const sentinels = [parseRedisUrl(url, 'sentinel').address, ...topology.nodes.map(addressOf)];
+      return sentinelDiscovery(sentinels, topology.sentinel, client);
+    }
+    case 'cluster':
+      return clusterDiscovery([parseRedisUrl(url).address, ...topology.nodes.map(addressOf)], client);
+    default:
+      return unreachable(topology);
+  }
+}
+
+function addressOf(node: string): { readonly host: string; readonly port: number } {
+  const address = parseAddress(node);
+  if (address === null) throw new Error(`store.nodes: ${node} is not host:port`);
+  return address;
+}
+
+/**
+ * Of the slots of a server: the one whose witness all processes share, then those whose witness this process has seen,
+ * then the lowest. A slot takes its witness along to another server.
+ */
+function witnesses(slots: readonly number[] | null, names: KeyNames, guard: SecretGuard): readonly string[] {
+  if (slots === null) return [names.secretId];
+  const shared = slots.includes(slotOf(names.secretId)) ? [names.secretId] : [];
+  const own = slots.map((slot) => names.secretIdIn(slot)).filter((name) => name !== names.secretId);
+  const seen = own.filter((name) => guard.knows(name) === 'seen');
+  return [...shared, ...seen.slice(0, 3), ...own.filter((name) => guard.knows(name) === 'new').slice(0, 3)];
+}
+
+/** All faults of all servers together; else what there is to warn of. */
+async function judge(fleet: Fleet, options: RedisStoreOptions): Promise<readonly string[]> {
+  const refused: string[] = [];
+  const warned: string[] = [];
+  for (const server of fleet.servers()) {
+    const { faults, role, warnings } = await server.examine('returned');
+    const all = role === null ? faults : [...faults, role];
+    if (all.length > 0) refused.push(`${server.where} is refused: ${all.join('; ')}`);
+    warned.push(...warnings.map((warning) => `${server.where}: ${warning}`));
+  }
+  if (refused.length > 0) throw new Error(refused.join('; '));
+  if (options.topology.kind !== 'standalone' && options.wait === null) warned.push(ASYNCHRONOUS);
+  return warned;
+}
+
+const ASYNCHRONOUS =
+  'redis replicates asynchronously: a failover can lose the latest records, and their requests can be executed again; store.wait closes that';
+
+function createStore(
+  fleet: Fleet,
+  client: ClientOptions,
+  names: KeyNames,
+  options: RedisStoreOptions,
+): Store {
+  let turn = 0;
+  const settlements = createSettlements(() => {
+    const servers = fleet.servers();
+    turn += 1;
+    const server = servers[turn % servers.length];
+    return server === undefined ? null : createClient(client, server.address, 'end');
+  }, names.settledChannel);
   const run: RunStep = (name, recordKey, ...arguments_) =>
-    trusted.run(name, names.record(recordKey), ...arguments_);
+    fleet.run(name, names.record(recordKey), arguments_, 'usual');
+  const runDurable: RunStep = (name, recordKey, ...arguments_) =>
+    fleet.run(name, names.record(recordKey), arguments_, 'durable');
   const source: ListSource = {
     names,
-    scan: (cursor, pattern, countHint) =>
-      attempt(() => client.scan(cursor, 'MATCH', pattern, 'COUNT', countHint)),
+    scan: (cursor, pattern, countHint) => scan(fleet.servers(), cursor, pattern, countHint),
     inspect: async (recordKey) =>
       readInspectReply(recordKey, await run('inspect', recordKey, 'without-response')),
   };
+  const steps = createRecordSteps(run, names.settledChannel);
   return {
     kind: 'redis',
-    ...createRecordSteps(run, names.settledChannel),
+    ...steps,
+    ...(options.wait === null ? {} : createReplicatedSteps(steps, runDurable)),
     async inspect(recordKey) {
       return readInspectReply(recordKey, await run('inspect', recordKey, 'with-response'));
     },
@@ -86,14 +206,43 @@ function createStore({ client, runner, trusted, names, options }: Parts): Store 
     // Redis removes what has expired by itself.
     sweep: async () => 0,
     async stats() {
-      const [memory, keys] = await attempt(() => Promise.all([client.info('memory'), client.dbsize()]));
-      const bytes = Number(parseInfo(memory).get('used_memory'));
+      const counts = await Promise.all(fleet.servers().map(countServer));
+      const bytes = counts.reduce((sum, each) => sum + each.bytes, 0);
+      const keys = counts.reduce((sum, each) => sum + each.keys, 0);
       return { records: await countRecords(source, keys), bytes: Number.isSafeInteger(bytes) ? bytes : null };
     },
-    ping: () => trusted.prove(),
+    async ping() {
+      await Promise.all(fleet.servers().map((server) => server.prove()));
+    },
     async close() {
       settlements.close();
-      await runner.close();
+      await fleet.close();
     },
   };
+}
+
+async function countServer({ client }: Server): Promise<{ readonly keys: number; readonly bytes: number }> {
+  const [memory, keys] = await attempt(() => Promise.all([client.info('memory'), client.dbsize()]));
+  return { keys, bytes: Number(parseInfo(memory).get('used_memory')) };
+}
+
+/** Decimal digits of a cursor that say which server it belongs to. */
+const SERVER_DIGITS = 4;
+
+/** One server after the other: the last digits of the cursor name the server, those before are its own cursor. */
+async function scan(
+  servers: readonly Server[],
+  cursor: string,
+  pattern: string,
+  countHint: number,
+): Promise<readonly [cursor: string, names: readonly string[]]> {
+  const digits = cursor.padStart(SERVER_DIGITS + 1, '0');
+  const index = Number(digits.slice(-SERVER_DIGITS));
+  const server = servers[index];
+  if (server === undefined) return ['0', []];
+  const own = digits.slice(0, -SERVER_DIGITS).replace(/^0+(?=\d)/, '');
+  const [after, found] = await attempt(() => server.client.scan(own, 'MATCH', pattern, 'COUNT', countHint));
+  const isLast = index + 1 >= servers.length;
+  if (after === '0') return [isLast ? '0' : String(index + 1), found];
+  return [`${after}${String(index).padStart(SERVER_DIGITS, '0')}`, found];
 }

@@ -20,6 +20,8 @@ export function readClaimReply(reply: unknown): ClaimResult {
         reason: text(fields[4]),
         unknownForMs: integer(fields[5]),
       };
+    case 4:
+      throw new StoreUnavailable('unsafe', 'redis could lose a new claim as it is set up now; none is made');
     default:
       throw unexpected('a claim');
   }

@@ -6,12 +6,21 @@ import { replyCode, toUnavailable } from './unavailable.ts';
 
 export type ScriptArgument = string | number | Buffer;
 
+/** asked: the server is told that it was named by ASK, so that it serves a slot which is still on its way to it. */
+export type Errand = 'plain' | 'asked';
+
 export type ScriptRunner = {
   /**
-   * Runs a script on one key; bulk strings come as bytes.
-   * @throws StoreUnavailable
+   * Runs a script on one key; bulk strings come as bytes. Nothing is sent after `dueMs` of the monotonic clock.
+   * @throws StoreUnavailable; Redirected where another server of the cluster has the key.
    */
-  run(name: ScriptName, key: string, arguments_: readonly ScriptArgument[]): Promise<unknown>;
+  run(
+    name: ScriptName,
+    key: string,
+    arguments_: readonly ScriptArgument[],
+    dueMs: number,
+    errand: Errand,
+  ): Promise<unknown>;
   /** Makes the server know all scripts, so that the first use of each is one round trip. */
   load(): Promise<void>;
   close(): Promise<void>;
@@ -21,18 +30,23 @@ export function createScriptRunner(client: Redis): ScriptRunner {
   const scripts = new Map<ScriptName, Script>(SCRIPT_NAMES.map((name) => [name, loadScript(name)]));
   let life: 'open' | 'closed' = 'open';
   return {
-    async run(name, key, arguments_) {
+    async run(name, key, arguments_, dueMs, errand) {
       if (life === 'closed') throw new StoreUnavailable('closed', 'the redis store is closed');
       const script = scripts.get(name);
       if (script === undefined) throw new TypeError(`no script ${name}`);
       gatherWrites(client.stream);
       try {
+        if (errand === 'asked') askLeave(client);
         return await client.callBuffer('evalsha', script.sha1, 1, key, ...arguments_);
       } catch (error) {
         if (replyCode(error) !== 'NOSCRIPT') throw toUnavailable(error);
       }
+      throwIfOver(dueMs);
       // Nothing was executed (restart, SCRIPT FLUSH, failover): the same arguments once more, and the text with them.
-      return await attempt(() => client.callBuffer('eval', script.text, 1, key, ...arguments_));
+      return await attempt(() => {
+        if (errand === 'asked') askLeave(client);
+        return client.callBuffer('eval', script.text, 1, key, ...arguments_);
+      });
     },
     async load() {
       await attempt(() => Promise.all([...scripts.values()].map(({ text }) => client.script('LOAD', text))));
@@ -44,6 +58,16 @@ export function createScriptRunner(client: Redis): ScriptRunner {
       await client.quit().catch(() => client.disconnect());
     },
   };
+}
+
+/** Holds for the next command of the connection: both are sent in one turn, so that nothing comes between them. */
+function askLeave(client: Redis): void {
+  client.call('asking').catch(() => undefined);
+}
+
+/** What is sent after its caller was told that nothing is known would only make work for others. */
+export function throwIfOver(dueMs: number): void {
+  if (performance.now() >= dueMs) throw new StoreUnavailable('timeout', 'redis gave no answer in time');
 }
 
 /** Commands of one turn of the event loop leave in one write: a fifth of the client's CPU with 64 in flight. */

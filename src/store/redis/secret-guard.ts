@@ -1,51 +1,67 @@
 import { StoreUnavailable } from '../contract.ts';
-import type { SecretIdReply } from './reply.ts';
+import { readSecretIdReply } from './reply.ts';
+import type { ScriptArgument } from './script-runner.ts';
 
-/** Keeps the store and the HMAC secret together, and notices a store that has lost its data. */
+/**
+ * Keeps the store and the HMAC secret together, and notices a server that has lost its data: it holds a key with the
+ * id of the secret, the witness, which goes when the data go. A standalone server has one; in a cluster every primary
+ * has one in a slot of its own.
+ */
 export type SecretGuard = {
-  /** At the start: the current secret's id becomes the store's. */
-  adopt(): Promise<void>;
-  /** On a new connection; needs no write, so that replays go on where writes do not. */
-  look(): Promise<void>;
-  /** As `look`, and proves that the store takes writes. */
-  prove(): Promise<void>;
+  /**
+   * adopt: at the start, the current secret's id becomes the store's. look: on a new connection; needs no write, so
+   * that replays go on where writes do not. prove: as look, and proves that the server takes writes.
+   * @throws StoreUnavailable; Error where `adopt` finds another secret.
+   */
+  check(mode: SecretIdMode, witness: string, server: WitnessedServer): Promise<void>;
+  /** Whether this process has seen that witness: if it is gone now, it was lost. */
+  knows(witness: string): 'seen' | 'new';
 };
 
-type SecretIdMode = 'adopt' | 'look' | 'prove';
+export type SecretIdMode = 'adopt' | 'look' | 'prove';
+
+export type WitnessedServer = {
+  /** For messages, such as `redis at 10.0.0.1:6379`. */
+  readonly where: string;
+  readonly run: (witness: string, arguments_: readonly ScriptArgument[]) => Promise<unknown>;
+};
 
 export type SecretGuardOptions = {
   /** The id of each secret, current first. */
   readonly secretIds: readonly string[];
-  readonly write: (current: string, accepted: string, mode: SecretIdMode) => Promise<SecretIdReply>;
   readonly warn: (message: string) => void;
 };
 
 /** Version of the records' layout, kept before the id: an older program must not misread newer records. */
 const FORMAT = '1';
 
-export function createSecretGuard({ secretIds, write, warn }: SecretGuardOptions): SecretGuard {
+export function createSecretGuard({ secretIds, warn }: SecretGuardOptions): SecretGuard {
   const values = secretIds.map((id) => `${FORMAT}:${id}`);
   const [current = ''] = values;
   if (current === '' || secretIds.some((id) => !/^[\w-]{1,64}$/.test(id))) {
     throw new TypeError('the redis store needs the id of its secret: 1 to 64 letters, digits, - or _');
   }
   const accepted = `,${values.join(',')},`;
+  // One for each slot at most.
+  const seen = new Set<string>();
 
-  async function check(mode: SecretIdMode): Promise<void> {
-    const reply = await write(current, accepted, mode);
-    if (reply.kind === 'refused') {
-      throw mode === 'adopt'
-        ? new Error(refusal(reply.found))
-        : new StoreUnavailable('error', refusal(reply.found));
-    }
-    if (reply.kind === 'written' && mode !== 'adopt') {
-      warn(
-        'redis has lost its records (the id of the secret was gone): requests it knew of can be executed again',
-      );
-    }
-  }
-
-  return { adopt: () => check('adopt'), look: () => check('look'), prove: () => check('prove') };
+  return {
+    async check(mode, witness, { where, run }) {
+      const reply = readSecretIdReply(await run(witness, [current, accepted, mode]));
+      if (reply.kind === 'refused') {
+        throw mode === 'adopt'
+          ? new Error(refusal(reply.found))
+          : new StoreUnavailable('error', refusal(reply.found));
+      }
+      if (reply.kind === 'written' && mode !== 'adopt' && seen.has(witness)) {
+        warn(
+          `${where} has lost its records (the id of the secret was gone): requests it knew of can be executed again`,
+        );
+      }
+      seen.add(witness);
+    },
+    knows: (witness) => (seen.has(witness) ? 'seen' : 'new'),
+  };
 }
 
 function refusal(found: string): string {

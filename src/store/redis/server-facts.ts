@@ -18,16 +18,25 @@ export type ServerFacts = {
   readonly appendfsync: string | null;
 };
 
+/** What the servers are to each other, as the configuration says it. */
+export type Topology = 'standalone' | 'sentinel' | 'cluster';
+
 export type Judgement = {
-  /** Each refuses the start. */
+  /** Each refuses the start, and new claims of a running store. */
   readonly faults: readonly string[];
+  /** Refuses the start as well; afterwards it passes with the next failover. Null for a primary. */
+  readonly role: string | null;
   readonly warnings: readonly string[];
 };
 
 const MAJOR_VERSION_MIN = 6;
 
 /** A lost record is a second execution: what can lose acknowledged writes is refused, or accepted by name. */
-export function judgeServer(facts: ServerFacts, acceptLoss: 'accept' | 'refuse'): Judgement {
+export function judgeServer(
+  facts: ServerFacts,
+  topology: Topology,
+  acceptLoss: 'accept' | 'refuse',
+): Judgement {
   const { info } = facts;
   const faults: string[] = [];
   const warnings: string[] = [];
@@ -35,21 +44,33 @@ export function judgeServer(facts: ServerFacts, acceptLoss: 'accept' | 'refuse')
   if (Number.parseInt(version, 10) < MAJOR_VERSION_MIN) {
     faults.push(`its version is ${version}: use ${MAJOR_VERSION_MIN}.0 or newer`);
   }
-  if (info.get('cluster_enabled') === '1') {
-    faults.push('it is part of a cluster, which this store does not speak yet: use a standalone server');
-  }
-  const role = info.get('role');
-  if (role !== undefined && role !== 'master') {
-    faults.push(
-      `it is a ${role === 'slave' ? 'replica' : role}, which takes no writes: point store.url at the primary`,
-    );
-  }
+  faults.push(...topologyFaults(info, topology));
   const losses = [...evictionLoss(info), ...persistenceLoss(info)];
   if (acceptLoss === 'refuse')
     faults.push(...losses.map((loss) => `${loss}, or accept it with store.acceptLoss: true`));
   else warnings.push(...losses);
   warnings.push(...crashLoss(facts));
-  return { faults, warnings };
+  return { faults, role: roleFault(info, topology), warnings };
+}
+
+function topologyFaults(info: ServerInfo, topology: Topology): readonly string[] {
+  const clustered = info.get('cluster_enabled') === '1';
+  if (clustered && topology !== 'cluster')
+    return ['it is part of a cluster: set store.cluster: true and list its nodes in store.nodes'];
+  if (!clustered && topology === 'cluster')
+    return [
+      'it is not part of a cluster: remove store.cluster, or start the server with cluster-enabled yes',
+    ];
+  return [];
+}
+
+function roleFault(info: ServerInfo, topology: Topology): string | null {
+  const role = info.get('role');
+  if (role === undefined || role === 'master') return null;
+  const what = `it is a ${role === 'slave' ? 'replica' : role}, which takes no writes`;
+  return topology === 'standalone'
+    ? `${what}: point store.url at the primary`
+    : `${what}: is a failover under way? Start again in a moment`;
 }
 
 function evictionLoss(info: ServerInfo): readonly string[] {

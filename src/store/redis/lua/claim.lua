@@ -10,10 +10,12 @@
 -- ARGV[5] life of an unsettled record after its lease in ms
 -- ARGV[6] state to write: claimed | dispatched
 -- ARGV[7] note, or empty for none
+-- ARGV[8] look: grant nothing new, because the server might lose it | anything else: grant
 -- Returns: {0, token, attempt} claimed
 --   {1, fingerprint, policy id, token, lease left in ms} in flight
 --   {2, fingerprint, policy id, token, response} completed
 --   {3, fingerprint, policy id, token, reason, unknown for ms} unknown
+--   {4} free, and not granted
 
 local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -52,6 +54,9 @@ if state == 'claimed' or state == 'dispatched' then
   end
 end
 
+if ARGV[8] == 'look' then
+  return {4}
+end
 token = math.max(token + 1, now_us)
 attempt = attempt + 1
 -- HSET first: a full memory must refuse a new claim.

@@ -1,16 +1,21 @@
 import { randomInt } from 'node:crypto';
+import type { ConnectionOptions as TlsConnectionOptions } from 'node:tls';
 import { Redis } from 'ioredis';
 import { StoreUnavailable } from '../contract.ts';
+import type { Address } from './address.ts';
 import { replyCode, toUnavailable } from './unavailable.ts';
 
-export type ConnectionOptions = {
-  /** `redis://[user:password@]host[:port][/db]`, or `rediss://` for TLS. */
-  readonly url: string;
+/** How every server of a store is spoken to. */
+export type ClientOptions = {
+  readonly username: string | null;
+  readonly password: string | null;
+  readonly db: number;
+  /** Null: without TLS. */
+  readonly tls: TlsConnectionOptions | null;
   readonly commandTimeoutMs: number;
   readonly connectTimeoutMs: number;
 };
 
-const DEFAULT_PORT = 6379;
 const RECONNECT_MS_MIN = 50;
 const RECONNECT_MS_MAX = 2000;
 /** A server that has become a replica is left at most this often in search of the new primary. */
@@ -18,10 +23,19 @@ const LEAVE_REPLICA_MS_MIN = 1000;
 /** A connection silent for this long while answers are due is taken for dead; below it a timeout is only a timeout. */
 const SILENCE_TIMEOUTS = 3;
 
-/** An unconnected client. Its `error` events are heard, so that none ends the process. */
-export function createClient(options: ConnectionOptions): Redis {
+/** An unconnected client of one server. Its `error` events are heard, so that none ends the process. */
+export function createClient(
+  options: ClientOptions,
+  { host, port }: Address,
+  whenLost: 'reconnect' | 'end' = 'reconnect',
+): Redis {
   const client = new Redis({
-    ...address(options.url),
+    host,
+    port,
+    db: options.db,
+    ...(options.username === null ? {} : { username: options.username }),
+    ...(options.password === null ? {} : { password: options.password }),
+    ...(options.tls === null ? {} : { tls: options.tls }),
     lazyConnect: true,
     protocol: 2,
     disableClientInfo: true,
@@ -36,18 +50,20 @@ export function createClient(options: ConnectionOptions): Redis {
     autoResubscribe: false,
     // While a server loads its data, its own LOADING is the better answer than silence.
     enableReadyCheck: false,
-    retryStrategy: reconnectMs,
+    retryStrategy: whenLost === 'reconnect' ? reconnectMs : () => null,
     reconnectOnError: leaveReplica(),
   });
   client.on('error', () => undefined);
+  // As many as commands wait for a connection: bounded by what is in flight.
+  client.setMaxListeners(0);
   return client;
 }
 
 /**
  * Connects once.
- * @throws StoreUnavailable with one line that names the address without its password and what to do.
+ * @throws StoreUnavailable with one line that says where and what to do.
  */
-export async function connect(client: Redis, url: string): Promise<void> {
+export async function connect(client: Redis, where: string): Promise<void> {
   let cause: Error | null = null;
   const remember = (error: Error): void => {
     cause ??= error;
@@ -60,23 +76,14 @@ export async function connect(client: Redis, url: string): Promise<void> {
     // The event tells why; the promise only that.
     const told = cause ?? error;
     client.disconnect();
-    throw unreachableServer(url, told);
+    throw unreachableServer(where, told);
   } finally {
     client.off('error', remember);
   }
 }
 
-/** The address without its password, for messages. */
-export function maskedUrl(url: string): string {
-  if (!URL.canParse(url)) return '(not a URL)';
-  const parsed = new URL(url);
-  if (parsed.password !== '') parsed.password = '***';
-  return parsed.href;
-}
-
-function unreachableServer(url: string, error: unknown): StoreUnavailable {
+function unreachableServer(where: string, error: unknown): StoreUnavailable {
   const { reason, message } = toUnavailable(error);
-  const where = `redis at ${maskedUrl(url)}`;
   switch (replyCode(error)) {
     case 'NOAUTH':
     case 'WRONGPASS':
@@ -95,44 +102,8 @@ function unreachableServer(url: string, error: unknown): StoreUnavailable {
   }
 }
 
-type Address = {
-  readonly host: string;
-  readonly port: number;
-  readonly db: number;
-  readonly username?: string;
-  readonly password?: string;
-  readonly tls?: Record<string, never>;
-};
-
-/** Read here, not by the driver, which lets the query of a URL override every option, resends included. */
-function address(url: string): Address {
-  const parsed = URL.canParse(url) ? new URL(url) : null;
-  if (
-    parsed === null ||
-    (parsed.protocol !== 'redis:' && parsed.protocol !== 'rediss:') ||
-    parsed.hostname === ''
-  ) {
-    throw new Error(`store.url must be redis://host:port/db or rediss://host:port/db, not ${maskedUrl(url)}`);
-  }
-  if (parsed.search !== '' || parsed.hash !== '') {
-    throw new Error(`store.url takes no query: ${maskedUrl(url)}`);
-  }
-  const db = /^\/?$/.test(parsed.pathname)
-    ? 0
-    : Number(/^\/(\d{1,4})$/.exec(parsed.pathname)?.[1] ?? Number.NaN);
-  if (Number.isNaN(db)) throw new Error(`store.url must end in the number of a database: ${maskedUrl(url)}`);
-  return {
-    host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: parsed.port === '' ? DEFAULT_PORT : Number(parsed.port),
-    db,
-    ...(parsed.username === '' ? {} : { username: decodeURIComponent(parsed.username) }),
-    ...(parsed.password === '' ? {} : { password: decodeURIComponent(parsed.password) }),
-    ...(parsed.protocol === 'rediss:' ? { tls: {} } : {}),
-  };
-}
-
 /** Jitter keeps a fleet from coming back in step. */
-function reconnectMs(attempt: number): number {
+export function reconnectMs(attempt: number): number {
   const waitMs = Math.min(RECONNECT_MS_MAX, RECONNECT_MS_MIN * 2 ** Math.min(attempt - 1, 10));
   return waitMs + randomInt(0, RECONNECT_MS_MIN);
 }
