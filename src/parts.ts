@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ResolvedConfig } from './config/resolved.ts';
 import { createOwners } from './engine/owner.ts';
+import { createResealer } from './engine/resealer.ts';
 import { createSettler } from './engine/settler.ts';
 import type { Engine } from './engine/types.ts';
 import { createLog, type Log, type LogDestination } from './observe/log.ts';
@@ -89,6 +90,11 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
     log,
     budget: overload.budget,
     waiters: overload.waiters,
+    resealer: createResealer({
+      store,
+      onEnded: (result) => metrics.responseResealed(result),
+      onError: (error) => log.unexpected(error),
+    }),
     principals: overload.principals,
     admission: overload.admission(config.limits, () => metrics.inFlight.value()),
     wallMs,

@@ -13,7 +13,8 @@ import { type HeldBody, holdBody } from './engine/held-body.ts';
 import { join } from './engine/join.ts';
 import { claimBounded } from './engine/new-keys.ts';
 import { observe } from './engine/observe.ts';
-import { answerOverloaded, answerProblem, refuse, replay } from './engine/respond.ts';
+import { answerOverloaded, answerProblem, refuse } from './engine/respond.ts';
+import { answerStored } from './engine/stored.ts';
 import type { Ending, Engine, RequestContext, Snapshot } from './engine/types.ts';
 import { guard } from './http/guard.ts';
 import type { Incoming } from './http/seam.ts';
@@ -41,6 +42,7 @@ export async function handleRequest(engine: Engine, snapshot: Snapshot, incoming
     path: guarded.path,
     policy: planned.policy,
     requestClass: planned.requestClass,
+    scope: null,
     key: null,
     recordKey: null,
     principal: null,
@@ -202,7 +204,7 @@ async function handleRead(
   }
   const digest = fingerprint(policy.fingerprint, head, body.bytes());
   const recordKeys = recordKeysOf(snapshot.secrets, policy.keyspace, scope, key);
-  const context = { ...unread, key, recordKey: recordKeys[0] ?? null };
+  const context = { ...unread, scope, key, recordKey: recordKeys[0] ?? null };
   const claimed = await claimBounded(context, recordKeys, digest);
   switch (claimed.kind) {
     case 'answered':
@@ -239,7 +241,8 @@ async function act(
       return await execute(context, held, decision.attempt, claimed.sentMs, body.bytes());
     }
     case 'replay':
-      return replay(context, decision.response, 'replayed');
+    case 'unseal':
+      return answerStored(context, claimed.recordKey, decision.token, decision.response, 'replayed');
     case 'join':
       // A joiner needs its body no more, and a hundred of them may wait.
       body.drop();

@@ -1,7 +1,9 @@
 import { BlockList, isIPv6 } from 'node:net';
 import type { ResolvedConfig } from './config/resolved.ts';
+import type { Sealing } from './engine/sealing.ts';
 import type { Snapshot } from './engine/types.ts';
 import type { Upstream } from './http/seam.ts';
+import { sealKey } from './store/seal.ts';
 
 /** Everything a request needs of a configuration, worked out once for each configuration. */
 export function createSnapshot(
@@ -14,10 +16,17 @@ export function createSnapshot(
     config,
     upstream,
     secrets,
+    sealing: sealingOf(config),
     guardLimits: guardLimits(config),
     reliedOn: reliedOn(config),
     forwardingOf: (address) => (trusted !== null && isTrusted(trusted, address) ? 'trusted' : 'untrusted'),
   };
+}
+
+function sealingOf({ encryption }: ResolvedConfig): Sealing | null {
+  if (encryption.keys.length === 0) return null;
+  const keys = encryption.keys.map(({ id, key }) => sealKey(id, Buffer.from(key, 'hex')));
+  return { keys, bind: encryption.bind, responses: encryption.responses };
 }
 
 export function guardLimits({ limits }: ResolvedConfig): Snapshot['guardLimits'] {

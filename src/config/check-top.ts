@@ -30,6 +30,7 @@ export function checkTop(top: Top, storeNames: readonly string[], env: Env): rea
     ...checkStore(top, storeNames, env),
     ...checkRedis(top),
     ...checkSecrets(top),
+    ...checkEncryption(top),
     ...checkPorts(top),
     ...checkUpstream(top),
     ...checkLimits(top),
@@ -105,6 +106,30 @@ function checkSecrets({ store, secrets }: Top): readonly Finding[] {
   for (const [index, secret] of secrets.entries()) {
     if (secrets.indexOf(secret) < index) found.push(fault('is there twice', ['secrets', index]));
   }
+  return found;
+}
+
+function checkEncryption({ encryption: { keys, bind, responses } }: Top): readonly Finding[] {
+  const found: Finding[] = [];
+  for (const [index, { id, key }] of keys.entries()) {
+    const before = keys.slice(0, index);
+    if (before.some((other) => other.id === id))
+      found.push(
+        fault('is there twice; a response says by the id which key it needs', [
+          'encryption',
+          'keys',
+          index,
+          'id',
+        ]),
+      );
+    if (before.some((other) => other.key === key))
+      found.push(fault('is there twice; a rotation needs a new key', ['encryption', 'keys', index, 'key']));
+  }
+  if (keys.length > 0) return found;
+  // Whoever asks for a part of it believes that something is encrypted.
+  if (bind === 'client') found.push(fault('has no effect without encryption.keys', ['encryption', 'bind']));
+  if (responses === 'plain')
+    found.push(fault('has no effect without encryption.keys', ['encryption', 'responses']));
   return found;
 }
 

@@ -68,6 +68,7 @@ export const DEFAULTS = {
     singleReplica: false,
   },
   secrets: [],
+  encryption: { keys: [], bind: 'none', responses: 'sealed' },
   limits: {
     head: '16KiB',
     headers: 100,

@@ -66,6 +66,11 @@ export function resolveConfig(
       sweepIntervalMs: top.store.sweepInterval,
     },
     secrets: top.secrets,
+    encryption: {
+      keys: top.encryption.keys,
+      bind: top.encryption.bind === 'client' ? 'client' : 'record',
+      responses: top.encryption.responses,
+    },
     limits: {
       headBytesMax: limits.head,
       headersMax: limits.headers,

@@ -75,6 +75,13 @@ export type ResolvedConfig = {
   };
   /** HMAC secrets, current first; empty: the store's own (LMDB: a file beside it, memory: random). */
   readonly secrets: readonly string[];
+  /** Of stored responses. No keys: they are stored as they are. */
+  readonly encryption: {
+    /** 32 bytes each in hexadecimal, current first. */
+    readonly keys: readonly { readonly id: string; readonly key: string }[];
+    readonly bind: 'record' | 'client';
+    readonly responses: 'sealed' | 'plain';
+  };
   readonly limits: {
     readonly headBytesMax: number;
     readonly headersMax: number;

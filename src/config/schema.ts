@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { DEFAULTS as D } from './defaults.ts';
 import { choice, count, duration, list, section, size } from './field.ts';
 import { addressRange, listenAddress, secret, storeUrl, upstreamOrigin, webAddress } from './field-http.ts';
+import { encryption } from './schema-encryption.ts';
 import { policySchema, routeSchema } from './schema-policy.ts';
 import { storeSchema } from './schema-store.ts';
 
@@ -154,6 +155,11 @@ export const topFields = {
     .prefault([...D.secrets])
     .describe(
       'What keys are hashed with, current one first: at least 32 random characters each, such as `openssl rand -hex 32` makes. Redis needs one, the same for every replica; LMDB makes its own. To change it, put the new one first and keep the old one until `retain` is over. Take it from a variable, never write it into the file.',
+    ),
+  encryption: encryption
+    .prefault({})
+    .describe(
+      'Encrypts stored responses, head and body, with AES-256-GCM. Off without keys. Taken over by a reload.',
     ),
   limits: limits.prefault({}).describe('Bounds on what clients can ask of this process.'),
   trustedProxies: list(addressRange(), 256, 'address ranges')

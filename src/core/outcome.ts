@@ -5,6 +5,7 @@ export const OUTCOMES = [
   'replayed',
   'joined',
   'unstored',
+  'unreadable',
   'released',
   'parked',
   'unknown',

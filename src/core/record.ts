@@ -6,7 +6,8 @@ export type RecordKey = string;
 /** A fresh random 128-bit value for every claim, 32 hexadecimal digits. */
 export type Owner = string;
 
-export type StoredResponse =
+/** A response as it is read. */
+export type PlainResponse =
   | {
       readonly kind: 'full';
       readonly status: number;
@@ -17,6 +18,11 @@ export type StoredResponse =
     }
   /** Executed, but the body was over the limit: a repeat learns that, and never executes again. */
   | { readonly kind: 'unstored'; readonly status: number; readonly receivedAtMs: number };
+
+/** A full response, encrypted (src/store/seal.ts): to a store, bytes that say nothing. */
+export type SealedResponse = { readonly kind: 'sealed'; readonly bytes: Uint8Array };
+
+export type StoredResponse = PlainResponse | SealedResponse;
 
 /** Of `ClaimRequest.note`. */
 export const NOTE_BYTES_MAX = 4096;

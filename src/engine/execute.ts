@@ -1,6 +1,6 @@
 import { forwardRequestHeaders, type KeyedStatus, retryAfterMs, withContentLength } from '../core/headers.ts';
 import type { RoutePolicy } from '../core/policy.ts';
-import type { Claim, StoredResponse, WriteResult } from '../core/record.ts';
+import type { Claim, PlainResponse, StoredResponse, WriteResult } from '../core/record.ts';
 import { type Settlement, settle, statusAction } from '../core/settle.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { firstValue } from '../core/wire.ts';
@@ -10,6 +10,7 @@ import { StoreUnavailable } from '../store/contract.ts';
 import type { Hold } from '../store/keep-alive.ts';
 import { forwardFacts, unreachableDetail } from './forward.ts';
 import { answerProblem } from './respond.ts';
+import { storedForm } from './sealing.ts';
 import type { Ending, RequestContext } from './types.ts';
 
 /**
@@ -140,9 +141,14 @@ async function write(
   switch (settlement.kind) {
     case 'complete': {
       const response = storedResponse(captured, settlement.keep, body);
+      // Inside the write, where a head that must not be stored counts as a store that failed; once for all its tries.
+      let form: StoredResponse | null = null;
       return await settler.settle({
         ...settling,
-        write: () => store.complete(claim, response, policy.retainMs),
+        write: () => {
+          form ??= storedForm(context, claim.recordKey, response);
+          return store.complete(claim, form, policy.retainMs);
+        },
       });
     }
     case 'release': {
@@ -164,7 +170,7 @@ function storedResponse(
   captured: Captured,
   keep: 'full' | 'unstored',
   body: () => Uint8Array,
-): StoredResponse {
+): PlainResponse {
   const status = captured.head?.status ?? 0;
   if (keep === 'unstored') return { kind: 'unstored', status, receivedAtMs: captured.receivedAtMs };
   return {

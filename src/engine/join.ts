@@ -3,7 +3,8 @@ import type { RecordKey, RecordView } from '../core/record.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { allValues } from '../core/wire.ts';
 import { StoreUnavailable } from '../store/contract.ts';
-import { answerOverloaded, answerProblem, replay } from './respond.ts';
+import { answerOverloaded, answerProblem } from './respond.ts';
+import { answerStored } from './stored.ts';
 import type { Ending, RequestContext } from './types.ts';
 
 /** A wake-up is a hint: the record is read again at least this often. */
@@ -82,9 +83,8 @@ function settledView(context: RequestContext, view: RecordView | null, token: nu
     case 'dispatched':
       return null;
     case 'completed':
-      if (view.response === null || view.response.kind === 'unstored')
-        return answerProblem(context, 'response-not-stored', 'unstored');
-      return replay(context, view.response, 'joined');
+      if (view.response === null) return answerProblem(context, 'response-not-stored', 'unstored');
+      return answerStored(context, view.recordKey, view.token, view.response, 'joined');
     case 'unknown':
       return answerProblem(context, 'outcome-unknown', 'unknown');
     case 'released':

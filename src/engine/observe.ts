@@ -108,6 +108,7 @@ async function shadowClaim(
         claim: { recordKey: claimed.recordKey, owner: claimed.owner, token: decision.token },
       };
     case 'replay':
+    case 'unseal':
     case 'response-not-stored':
       return { outcome: 'replayed', claim: null };
     case 'join':

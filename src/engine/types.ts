@@ -12,6 +12,8 @@ import type { Store } from '../store/contract.ts';
 import type { KeepAlive } from '../store/keep-alive.ts';
 import type { Admission } from './admission.ts';
 import type { Principal, Principals } from './principals.ts';
+import type { Resealer } from './resealer.ts';
+import type { Sealing } from './sealing.ts';
 import type { Settler } from './settler.ts';
 
 /** What lives as long as the process. */
@@ -23,6 +25,7 @@ export type Engine = {
   readonly log: Log;
   readonly budget: ByteBudget;
   readonly waiters: Waiters;
+  readonly resealer: Resealer;
   readonly wallMs: () => number;
   readonly monotonicMs: () => number;
   readonly newOwner: () => string;
@@ -44,6 +47,8 @@ export type Snapshot = {
   readonly upstream: Upstream;
   /** HMAC secrets, current first. */
   readonly secrets: readonly Uint8Array[];
+  /** Null: responses are stored as they are. */
+  readonly sealing: Sealing | null;
   readonly guardLimits: GuardLimits;
   readonly reliedOn: ReadonlySet<string>;
   readonly forwardingOf: (peerAddress: string) => 'trusted' | 'untrusted';
@@ -59,6 +64,8 @@ export type RequestContext = {
   readonly path: string;
   readonly policy: RoutePolicy;
   readonly requestClass: RequestClass;
+  /** Whose key it is; null until the request is known to be keyed. */
+  readonly scope: Uint8Array | null;
   readonly key: string | null;
   readonly recordKey: RecordKey | null;
   /** Whose key it is, where that is bounded. */

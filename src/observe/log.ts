@@ -1,6 +1,7 @@
 import { pino, stdTimeFunctions } from 'pino';
 import type { RecordKey } from '../core/record.ts';
 import type { StoreUnavailableReason } from '../store/contract.ts';
+import type { UnreadableReason } from '../store/seal.ts';
 import { createIncidentLimit, type Schedule, scheduleUnref } from './incident-limit.ts';
 import { type RequestFields, requestLine, shortRecordKey } from './request-line.ts';
 
@@ -23,6 +24,8 @@ export type Log = {
   requestEnded(fields: RequestFields): void;
   /** A write at the end of a claim found that the record is no longer ours. */
   claimLost(route: string, recordKey: RecordKey): void;
+  /** A stored response did not open and was not served. `keyId`: under which key it says it is. */
+  responseUnreadable(route: string, recordKey: RecordKey, reason: UnreadableReason, keyId: string): void;
   storeUnavailable(reason: StoreUnavailableReason, message: string): void;
   /** A defect: what no code expected. The stack is logged. */
   unexpected(error: unknown): void;
@@ -75,6 +78,14 @@ export function createLog(options: LogOptions): Log {
         logger.error(
           { route, recordKey: shortRecordKey(recordKey), count },
           'claim lost: the store no longer knew this claim',
+        );
+      });
+    },
+    responseUnreadable(route, recordKey, reason, keyId) {
+      limit.incident(`response-unreadable ${reason}`, (count) => {
+        logger.error(
+          { route, recordKey: shortRecordKey(recordKey), reason, keyId, count },
+          'response unreadable: it is stored and does not open, so it is not served',
         );
       });
     },

@@ -4,6 +4,7 @@ import type { ParkReason } from '../core/settle.ts';
 import { PROBLEM_CODES } from '../problems/registry.ts';
 import { STORE_UNAVAILABLE_REASONS, type Store } from '../store/contract.ts';
 import { STORE_OPERATIONS } from '../store/guard.ts';
+import { UNREADABLE_REASONS } from '../store/seal.ts';
 
 /**
  * Every metric of Onceward. The one table: the series, docs/metrics.md and the tests are made from it. Label values
@@ -38,6 +39,10 @@ export type StoreResult = (typeof STORE_RESULTS)[number];
 
 const RELOAD_RESULTS = ['applied', 'refused'] as const;
 export type ReloadResult = (typeof RELOAD_RESULTS)[number];
+
+/** `lost`: the record was another one's by then. */
+const RESEAL_RESULTS = ['ok', 'lost', 'failed'] as const;
+export type ResealResult = (typeof RESEAL_RESULTS)[number];
 
 export type LabelDefinition = {
   readonly name: string;
@@ -174,6 +179,22 @@ export const METRICS = {
     kind: 'counter',
     help: 'Claims the store no longer knew as ours when their end was written: an incident.',
     labels: [ROUTE],
+    buckets: [],
+    start: 'zero',
+  },
+  responsesUnreadable: {
+    name: 'onceward_responses_unreadable_total',
+    kind: 'counter',
+    help: 'Stored responses that did not open and were not served: an incident, and with not-authentic a sign of tampering.',
+    labels: [{ name: 'reason', values: UNREADABLE_REASONS }],
+    buckets: [],
+    start: 'zero',
+  },
+  responsesResealed: {
+    name: 'onceward_responses_resealed_total',
+    kind: 'counter',
+    help: 'Stored responses sealed anew under the current key when they were read. Result failed: tried again at the next read.',
+    labels: [{ name: 'result', values: RESEAL_RESULTS }],
     buckets: [],
     start: 'zero',
   },

@@ -4,6 +4,7 @@ import type { ParkReason } from '../core/settle.ts';
 import type { ProblemCode } from '../problems/registry.ts';
 import type { Store, StoreStats } from '../store/contract.ts';
 import type { StoreOperation } from '../store/guard.ts';
+import type { UnreadableReason } from '../store/seal.ts';
 import {
   contentType,
   histogramSamples,
@@ -21,7 +22,14 @@ import {
   numberFamily,
   observe,
 } from './instruments.ts';
-import { METRICS, type ReloadResult, STORE_RESULTS, type StoreResult, UNMATCHED } from './metric-table.ts';
+import {
+  METRICS,
+  type ReloadResult,
+  type ResealResult,
+  STORE_RESULTS,
+  type StoreResult,
+  UNMATCHED,
+} from './metric-table.ts';
 import { createProcessMetrics } from './process-metrics.ts';
 
 export type MetricsOptions = {
@@ -60,6 +68,8 @@ export type Metrics = {
   readonly inFlight: { inc(): void; dec(): void; value(): number };
   unknownRecord(route: string, reason: ParkReason): void;
   claimLost(route: string): void;
+  responseUnreadable(reason: UnreadableReason): void;
+  responseResealed(result: ResealResult): void;
   observed(route: string, outcome: Outcome): void;
   problem(code: ProblemCode): void;
   overloaded(overload: Overload): void;
@@ -132,6 +142,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     claimLost(route) {
       cellsOf(route).lost.value += 1;
     },
+    ...sealedResponses(families),
     observed(route, outcome) {
       cellsOf(route).observed.get(outcome).value += 1;
     },
@@ -160,11 +171,30 @@ function createFamilies() {
     inFlight: numberFamily(METRICS.inFlight),
     unknownRecords: numberFamily(METRICS.unknownRecords),
     claimsLost: numberFamily(METRICS.claimsLost),
+    responsesUnreadable: numberFamily(METRICS.responsesUnreadable),
+    responsesResealed: numberFamily(METRICS.responsesResealed),
     observed: numberFamily(METRICS.observed),
     problems: numberFamily(METRICS.problems),
     overloads: numberFamily(METRICS.overloads),
     configReloads: numberFamily(METRICS.configReloads),
     buildInfo: numberFamily(METRICS.buildInfo),
+  };
+}
+
+function sealedResponses(families: Families): Pick<Metrics, 'responseUnreadable' | 'responseResealed'> {
+  const unreadable = preset(METRICS.responsesUnreadable.labels[0].values, (reason) =>
+    families.responsesUnreadable.child([reason]),
+  );
+  const resealed = preset(METRICS.responsesResealed.labels[0].values, (result) =>
+    families.responsesResealed.child([result]),
+  );
+  return {
+    responseUnreadable(reason) {
+      unreadable.get(reason).value += 1;
+    },
+    responseResealed(result) {
+      resealed.get(result).value += 1;
+    },
   };
 }
 
@@ -207,6 +237,8 @@ function createRenderer(families: Families, options: MetricsOptions): Metrics['r
       numberSamples(families.overloads),
       numberSamples(families.unknownRecords),
       numberSamples(families.claimsLost),
+      numberSamples(families.responsesUnreadable),
+      numberSamples(families.responsesResealed),
       numberSamples(families.observed),
       singleSample(METRICS.storeRecords, stats.records),
       singleSample(METRICS.storeBytes, stats.bytes),

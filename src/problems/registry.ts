@@ -110,6 +110,17 @@ const table = {
       'The first request with this key was executed. Its response was too large to keep; ask the backend for the result.',
     clause: 'RFC 9110 section 9.2.2',
   },
+  'response-unreadable': {
+    status: 409,
+    title: 'The operation was executed, its response cannot be read',
+    retryable: false,
+    sameKey: true,
+    executed: 'yes',
+    retryAfterMs: null,
+    detail:
+      'The first request with this key was executed. Its response is stored under an encryption key that is not at hand here, or was changed in the store; it is never served so. Ask the backend for the result, or the operator.',
+    clause: 'RFC 9110 section 9.2.2',
+  },
   'policy-changed': {
     status: 409,
     title: 'This key was used under other rules',

@@ -1,17 +1,18 @@
 import { crc32 } from 'node:zlib';
 import type { StoredResponse } from '../core/record.ts';
+import { unreachable } from '../core/unreachable.ts';
 import { StoreUnavailable } from './contract.ts';
 
 /**
  * A stored response as bytes:
  *
  *   0  u8   version
- *   1  u8   kind: 1 full, 2 unstored
- *   2  u16  status
- *   4  f64  receivedAtMs
+ *   1  u8   kind: 1 full, 2 unstored, 3 sealed
+ *   2  u16  status, 0 for sealed
+ *   4  f64  receivedAtMs, 0 for sealed
  *   12 u32  length of the head
  *   16      head: `Name: value\r\n` lines in latin1, ready for one write
- *   …       body
+ *   …       body; of a sealed one what `seal` made of this form of the full one
  *   end u32 CRC-32 over everything before it
  *
  * What does not verify is never served (fault 5): it is unavailable, not absent.
@@ -20,6 +21,7 @@ import { StoreUnavailable } from './contract.ts';
 const VERSION = 1;
 const KIND_FULL = 1;
 const KIND_UNSTORED = 2;
+const KIND_SEALED = 3;
 const FIXED_BYTES = 16;
 const CRC_BYTES = 4;
 const NO_BODY = new Uint8Array(0);
@@ -28,13 +30,31 @@ const UNSAFE = /[\r\n\0\u0100-\uffff]/;
 
 /** Throws StoreUnavailable `error` for a head that must not be stored. */
 export function encodeResponse(response: StoredResponse): Buffer {
-  const head = response.kind === 'full' ? serialiseHead(response.rawHeaders) : '';
-  const body = response.kind === 'full' ? response.body : NO_BODY;
+  switch (response.kind) {
+    case 'full':
+      return encode(KIND_FULL, response, serialiseHead(response.rawHeaders), response.body);
+    case 'unstored':
+      return encode(KIND_UNSTORED, response, '', NO_BODY);
+    case 'sealed':
+      return encode(KIND_SEALED, NOT_TOLD, '', response.bytes);
+    default:
+      return unreachable(response);
+  }
+}
+
+const NOT_TOLD = { status: 0, receivedAtMs: 0 };
+
+function encode(
+  kind: number,
+  { status, receivedAtMs }: { readonly status: number; readonly receivedAtMs: number },
+  head: string,
+  body: Uint8Array,
+): Buffer {
   const out = Buffer.allocUnsafe(FIXED_BYTES + head.length + body.byteLength + CRC_BYTES);
   out[0] = VERSION;
-  out[1] = response.kind === 'full' ? KIND_FULL : KIND_UNSTORED;
-  out.writeUInt16BE(response.status, 2);
-  out.writeDoubleBE(response.receivedAtMs, 4);
+  out[1] = kind;
+  out.writeUInt16BE(status, 2);
+  out.writeDoubleBE(receivedAtMs, 4);
   out.writeUInt32BE(head.length, 12);
   out.write(head, FIXED_BYTES, 'latin1');
   out.set(body, FIXED_BYTES + head.length);
@@ -53,8 +73,11 @@ export function decodeResponse(bytes: Uint8Array): StoredResponse {
   if (crc32(buffer.subarray(0, end)) !== buffer.readUInt32BE(end)) throw corrupt('its checksum does not fit');
   const status = buffer.readUInt16BE(2);
   const receivedAtMs = buffer.readDoubleBE(4);
-  if (buffer[1] !== KIND_FULL && buffer[1] !== KIND_UNSTORED) throw corrupt(`its kind is ${buffer[1]}`);
-  if (buffer[1] === KIND_UNSTORED) return { kind: 'unstored', status, receivedAtMs };
+  const kind = buffer[1];
+  if (kind !== KIND_FULL && kind !== KIND_UNSTORED && kind !== KIND_SEALED)
+    throw corrupt(`its kind is ${kind}`);
+  if (kind === KIND_SEALED) return { kind: 'sealed', bytes: buffer.subarray(FIXED_BYTES, end) };
+  if (kind === KIND_UNSTORED) return { kind: 'unstored', status, receivedAtMs };
   const bodyAt = FIXED_BYTES + buffer.readUInt32BE(12);
   if (bodyAt > end) throw corrupt('its head is longer than itself');
   return {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Claim, ClaimRequest, ClaimResult, StoredResponse } from '../../src/core/record.ts';
+import { unreachable } from '../../src/core/unreachable.ts';
 import type { Store } from '../../src/store/contract.ts';
 
 /** What a store brings to be put through `storeContract`. */
@@ -70,5 +71,14 @@ export function responseOf(result: ClaimResult): StoredResponse {
 }
 
 export function comparable(response: StoredResponse): StoredResponse {
-  return response.kind === 'full' ? { ...response, body: Buffer.from(response.body) } : response;
+  switch (response.kind) {
+    case 'full':
+      return { ...response, body: Buffer.from(response.body) };
+    case 'sealed':
+      return { ...response, bytes: Buffer.from(response.bytes) };
+    case 'unstored':
+      return response;
+    default:
+      return unreachable(response);
+  }
 }

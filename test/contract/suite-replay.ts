@@ -18,6 +18,7 @@ const RESPONSES: readonly (readonly [string, StoredResponse])[] = [
     { ...FULL, rawHeaders: ['X-Empty', '', 'X-Padded', '  two  ', 'X-Colon', ': a: b'] },
   ],
   ['latin1 bytes in a header value', { ...FULL, rawHeaders: ['X-Name', 'Jos\u00e9 \u00ff'] }],
+  ['nothing to be read in it', { kind: 'sealed', bytes: EVERY_BYTE }],
   ['its body left out', { kind: 'unstored', status: 200, receivedAtMs: 1_795_000_000_456 }],
 ];
 

@@ -1,16 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decide } from '../../src/core/decide.ts';
-import type { ClaimResult, StoredResponse } from '../../src/core/record.ts';
+import { decide, decideOpened } from '../../src/core/decide.ts';
+import type { ClaimResult, PlainResponse, StoredResponse } from '../../src/core/record.ts';
 
-const full: StoredResponse = {
+const full: PlainResponse = {
   kind: 'full',
   status: 201,
   rawHeaders: [],
   body: Buffer.from('x'),
   receivedAtMs: 0,
 };
-const unstored: StoredResponse = { kind: 'unstored', status: 201, receivedAtMs: 0 };
+const unstored: PlainResponse = { kind: 'unstored', status: 201, receivedAtMs: 0 };
+const sealed: StoredResponse = { kind: 'sealed', bytes: Buffer.from('sealed') };
+const UNREADABLE = { kind: 'unreadable' } as const;
 const record = { fingerprint: 'same', policyId: 'policy', token: 7 };
 const inFlight: ClaimResult = { kind: 'inFlight', ...record, leaseLeftMs: 900 };
 const completed: ClaimResult = { kind: 'completed', ...record, response: full };
@@ -74,13 +76,35 @@ describe('what follows from a claim', () => {
   });
 
   it('a kept response is replayed', () => {
-    expect(decide(completed, 'same', policy())).toEqual({ kind: 'replay', response: full });
+    expect(decide(completed, 'same', policy())).toEqual({ kind: 'replay', token: 7, response: full });
   });
 
   it('an execution whose response was not kept is never executed again', () => {
     expect(decide({ ...completed, response: unstored }, 'same', policy())).toEqual({
       kind: 'response-not-stored',
     });
+  });
+
+  it('a sealed response is opened before anything is said of it', () => {
+    expect(decide({ ...completed, response: sealed }, 'same', policy())).toEqual({
+      kind: 'unseal',
+      token: 7,
+      response: sealed,
+    });
+  });
+
+  it('a sealed response is not opened for other content, nor under another policy', () => {
+    expect(decide({ ...completed, response: sealed }, 'other', policy()).kind).toBe('mismatch');
+    const changed = policy({ fingerprint: { ...policy().fingerprint, id: 'newer' } });
+    expect(decide({ ...completed, response: sealed }, 'same', changed).kind).toBe('policy-changed');
+  });
+
+  it.each([
+    ['a full one is replayed', full, { kind: 'replay', response: full }],
+    ['one without a body is response-not-stored', unstored, { kind: 'response-not-stored' }],
+    ['one that does not open is response-unreadable', UNREADABLE, { kind: 'response-unreadable' }],
+  ])('of responses opened, %s', (_what, opened, decision) => {
+    expect(decideOpened(opened)).toEqual(decision);
   });
 
   it('an unknown outcome is held', () => {
@@ -99,6 +123,7 @@ describe('what follows from a claim', () => {
       inFlight,
       completed,
       { ...completed, response: unstored },
+      { ...completed, response: sealed },
       unknown,
     );
 

@@ -24,7 +24,7 @@ export function contextWith(
 ): RequestContext {
   const context = {
     engine,
-    snapshot: { config: { docsUrl: null } },
+    snapshot: { config: { docsUrl: null }, sealing: null },
     incoming: {
       head: { method: 'POST' },
       reply: {
@@ -36,6 +36,7 @@ export function contextWith(
     },
     head: { method: 'POST', target: '/x', rawHeaders: [], httpVersion: '1.1' },
     policy: defaultPolicy(),
+    scope: Buffer.from('scope'),
     key: 'k1',
   };
   // Only what the tested step reads is there; what else it read would fail the test.

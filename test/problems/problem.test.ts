@@ -29,6 +29,7 @@ const TABLE = [
   ['released', 409, true, true, 'no'],
   ['outcome-unknown', 409, false, true, 'unknown'],
   ['response-not-stored', 409, false, true, 'yes'],
+  ['response-unreadable', 409, false, true, 'yes'],
   ['policy-changed', 409, false, true, 'unknown'],
   ['store-unavailable', 503, true, true, 'unknown'],
   ['overloaded', 429, true, true, 'unknown'],

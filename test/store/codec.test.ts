@@ -50,6 +50,10 @@ const response: fc.Arbitrary<StoredResponse> = fc.oneof(
     status: fc.integer({ min: 100, max: 599 }),
     receivedAtMs: fc.nat(),
   }),
+  fc.record({
+    kind: fc.constant('sealed' as const),
+    bytes: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+  }),
 );
 
 describe('a stored response', () => {

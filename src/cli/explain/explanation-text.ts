@@ -198,6 +198,7 @@ function decisionText(decision: Decision, policy: RoutePolicy): string {
     case 'execute':
       return `executed: goes to the backend once, under a lease of ${formatDuration(policy.leaseMs)} that is renewed`;
     case 'replay':
+    case 'unseal':
       return `the first answer again, byte for byte, for ${formatDuration(policy.retainMs)} (Idempotency-Status: replayed)`;
     case 'join':
       return `waits up to ${formatDuration(decision.waitMs)} for the first answer (at most ${decision.waitersMax} wait), else ${problemText('in-flight')}`;

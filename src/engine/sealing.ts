@@ -1,0 +1,105 @@
+import type { OpenedResponse } from '../core/decide.ts';
+import type { PlainResponse, RecordKey, StoredResponse } from '../core/record.ts';
+import { recordKeyParts } from '../core/record-key.ts';
+import { decodeResponse, encodeResponse } from '../store/codec.ts';
+import { StoreUnavailable } from '../store/contract.ts';
+import { type SealBinding, type SealKey, type SealPlace, seal, unseal } from '../store/seal.ts';
+import type { RequestContext } from './types.ts';
+
+/** The edge between plain and stored responses: every response is sealed and opened here, and in no store. */
+
+/** How responses are encrypted at rest; null in a snapshot: not at all. */
+export type Sealing = {
+  /** Current first; the others only open what is older. */
+  readonly keys: readonly SealKey[];
+  /** client: a response opens only for a request with the key and scope it was stored under. */
+  readonly bind: SealBinding;
+  /** plain: new responses are stored as they are, sealed ones are still opened. */
+  readonly responses: 'sealed' | 'plain';
+};
+
+const PURPOSE = 'response';
+
+/**
+ * What is kept of a response. `client`: what only its request brings along (`clientPart`); null where none is at
+ * hand, and then the seal does not need it. A response without a body has a status and a time to tell, and stays.
+ * Throws StoreUnavailable `error` for a head that must not be stored.
+ */
+export function sealResponse(
+  sealing: Sealing | null,
+  recordKey: RecordKey,
+  client: Uint8Array | null,
+  response: PlainResponse,
+): StoredResponse {
+  const current = sealing?.keys[0];
+  if (sealing === null || current === undefined || sealing.responses === 'plain') return response;
+  if (response.kind === 'unstored') return response;
+  const place = { purpose: PURPOSE, recordKey, client: sealing.bind === 'client' ? client : null };
+  return { kind: 'sealed', bytes: seal(current, place, encodeResponse(response)) };
+}
+
+/** The response of this request, as it is stored. */
+export function storedForm(
+  context: RequestContext,
+  recordKey: RecordKey,
+  response: PlainResponse,
+): StoredResponse {
+  const { sealing } = context.snapshot;
+  return sealing === null
+    ? response
+    : sealResponse(sealing, recordKey, clientPart(context, sealing.bind), response);
+}
+
+/** What a stored response came to. `current`: as it would be stored today. */
+export type ReadResponse = { readonly opened: OpenedResponse; readonly form: 'current' | 'older' };
+
+/** Never absent, whatever stands there: what does not open is told, counted, and not served. */
+export function readResponse(
+  context: RequestContext,
+  recordKey: RecordKey,
+  stored: StoredResponse,
+): ReadResponse {
+  const { sealing } = context.snapshot;
+  if (stored.kind !== 'sealed')
+    return { opened: stored, form: wantsSeal(sealing) && stored.kind === 'full' ? 'older' : 'current' };
+  const place: SealPlace = { purpose: PURPOSE, recordKey, client: clientPart(context, 'client') };
+  const unsealed = unseal(sealing?.keys ?? [], place, stored.bytes);
+  if (unsealed.kind === 'unreadable') {
+    context.engine.metrics.responseUnreadable(unsealed.why);
+    context.engine.log.responseUnreadable(context.policy.name, recordKey, unsealed.why, unsealed.keyId);
+    return { opened: { kind: 'unreadable' }, form: 'current' };
+  }
+  const opened = decoded(context, recordKey, unsealed.bytes, unsealed.keyId);
+  const isCurrent =
+    !wantsSeal(sealing) || (unsealed.keyId === sealing?.keys[0]?.id && unsealed.binding === sealing.bind);
+  return { opened, form: isCurrent ? 'current' : 'older' };
+}
+
+function decoded(
+  context: RequestContext,
+  recordKey: RecordKey,
+  bytes: Uint8Array,
+  keyId: string,
+): OpenedResponse {
+  try {
+    const response = decodeResponse(bytes);
+    if (response.kind !== 'sealed') return response;
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error;
+  }
+  // Authentic, and of a form that only a later version can know.
+  context.engine.metrics.responseUnreadable('malformed');
+  context.engine.log.responseUnreadable(context.policy.name, recordKey, 'malformed', keyId);
+  return { kind: 'unreadable' };
+}
+
+function wantsSeal(sealing: Sealing | null): boolean {
+  return sealing !== null && sealing.keys.length > 0 && sealing.responses === 'sealed';
+}
+
+/** Keyspace, scope and key of the request: whoever has the store and the master key has these not. */
+function clientPart(context: RequestContext, bind: SealBinding): Uint8Array | null {
+  const { scope, key, policy } = context;
+  if (bind === 'record' || scope === null || key === null) return null;
+  return recordKeyParts(policy.keyspace, scope, key);
+}
