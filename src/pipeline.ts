@@ -13,7 +13,7 @@ import { type HeldBody, holdBody } from './engine/held-body.ts';
 import { join } from './engine/join.ts';
 import { claimBounded } from './engine/new-keys.ts';
 import { observe } from './engine/observe.ts';
-import { answerOverloaded, answerProblem, refuse } from './engine/respond.ts';
+import { answerOverloaded, answerProblem, answerStoreUnavailable, refuse } from './engine/respond.ts';
 import { answerStored } from './engine/stored.ts';
 import type { Ending, Engine, RequestContext, Snapshot } from './engine/types.ts';
 import { guard } from './http/guard.ts';
@@ -273,7 +273,7 @@ async function storeDown(context: RequestContext, error: StoreUnavailable, body:
   const { onStoreDown } = context.policy;
   switch (onStoreDown) {
     case 'refuse':
-      return answerProblem(context, 'store-unavailable', 'store_unavailable');
+      return answerStoreUnavailable(context, error.reason);
     case 'forward':
       return await forward(context, { kind: 'read', bytes: body.bytes() }, { unprotected: 'store-down' });
     default:

@@ -9,7 +9,7 @@ import type { OutgoingRequest } from '../http/seam.ts';
 import { StoreUnavailable } from '../store/contract.ts';
 import type { Hold } from '../store/keep-alive.ts';
 import { forwardFacts, unreachableDetail } from './forward.ts';
-import { answerProblem } from './respond.ts';
+import { answerProblem, answerStoreUnavailable } from './respond.ts';
 import { storedForm } from './sealing.ts';
 import type { Ending, RequestContext } from './types.ts';
 
@@ -89,7 +89,7 @@ async function markDispatch(context: RequestContext, claim: Claim, hold: Hold): 
     if (!(error instanceof StoreUnavailable)) throw error;
     engine.log.storeUnavailable(error.reason, error.message);
     engine.settler.releaseOwner(claim.recordKey, claim.owner, policy.leaseMs);
-    return answerProblem(context, 'store-unavailable', 'store_unavailable');
+    return answerStoreUnavailable(context, error.reason);
   }
 }
 

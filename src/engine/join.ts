@@ -3,7 +3,7 @@ import type { RecordKey, RecordView } from '../core/record.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { allValues } from '../core/wire.ts';
 import { StoreUnavailable } from '../store/contract.ts';
-import { answerOverloaded, answerProblem } from './respond.ts';
+import { answerOverloaded, answerProblem, answerStoreUnavailable } from './respond.ts';
 import { answerStored } from './stored.ts';
 import type { Ending, RequestContext } from './types.ts';
 
@@ -47,7 +47,7 @@ export async function join(
     if (!(error instanceof StoreUnavailable)) throw error;
     // Never a forward here: a leader is at work.
     engine.log.storeUnavailable(error.reason, error.message);
-    return answerProblem(context, 'store-unavailable', 'store_unavailable');
+    return answerStoreUnavailable(context, error.reason);
   } finally {
     engine.waiters.leave(recordKey);
   }

@@ -5,6 +5,7 @@ import type { StoredResponse } from '../core/record.ts';
 import type { Incoming } from '../http/seam.ts';
 import { renderProblem } from '../problems/problem.ts';
 import type { ProblemCode } from '../problems/registry.ts';
+import type { StoreUnavailableReason } from '../store/contract.ts';
 import type { Ending, Engine, RequestContext, Snapshot } from './types.ts';
 
 export type ProblemExtras = {
@@ -40,7 +41,14 @@ export function answerOverloaded(context: RequestContext, overload: Overload, re
   );
 }
 
-/** The same for a request that never got as far as a route. */
+/** Says why: `disk_full` is another's to mend than `connection`. The words are those of /readyz and the metrics. */
+export function answerStoreUnavailable(context: RequestContext, reason: StoreUnavailableReason): Ending {
+  return answerProblem(context, 'store-unavailable', 'store_unavailable', {
+    detail: `Without its store Onceward cannot tell a repeat from a first request, and the store is unavailable (${reason}). This attempt was not sent to the backend. Retry with the same key.`,
+  });
+}
+
+/** A problem for a request that never got as far as a route. */
 export function refuse(
   engine: Engine,
   snapshot: Snapshot,

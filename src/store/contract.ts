@@ -34,6 +34,7 @@ export const STORE_UNAVAILABLE_REASONS = [
   'readonly',
   'out_of_memory',
   'disk_full',
+  'disk_failed',
   'full',
   'busy',
   'corrupt',

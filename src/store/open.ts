@@ -71,7 +71,13 @@ export async function openStore(options: OpenOptions): Promise<OpenedStore> {
     ]);
     // The secret first: data that is there without one had another, and is refused.
     const secrets = configured.length > 0 ? configured : [await loadOrCreateSecret(path)];
-    const store = await openLmdbStore({ path, durability, bytesMax, clock: systemClock() });
+    const store = await openLmdbStore({
+      path,
+      durability,
+      bytesMax,
+      clock: systemClock(),
+      warn: options.warn,
+    });
     return { store, secrets, warnings: [] };
   }
   const { commandTimeoutMs, warn } = options;

@@ -25,6 +25,11 @@ export class TestClock implements MachineClock {
   }
 }
 
+/** Of the workers: every body names its key and is long enough to span pages. */
+export function bodyOf(key: string): Buffer {
+  return Buffer.from(`${key};`.repeat(400));
+}
+
 const opened: Store[] = [];
 const directories: string[] = [];
 

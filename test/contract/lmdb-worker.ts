@@ -1,6 +1,7 @@
 import { openLmdbStore } from '../../src/store/lmdb/lmdb-store.ts';
 import { systemClock } from '../../src/store/lmdb/system-clock.ts';
 import { FULL, requestOf } from './harness.ts';
+import { bodyOf } from './lmdb-support.ts';
 
 /**
  * A process of its own for the kill tests: `lmdb-worker.ts <path> <durability> write <prefix>` claims and completes
@@ -16,11 +17,6 @@ const store = await openLmdbStore({
   bytesMax: 1024 * 1024 * 1024,
   clock: systemClock(),
 });
-
-/** Every body names its key and is long enough to span pages. */
-function bodyOf(key: string): Buffer {
-  return Buffer.from(`${key};`.repeat(400));
-}
 
 async function write(lane: number): Promise<void> {
   for (let i = 0; ; i += 1) {

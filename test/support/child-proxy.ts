@@ -40,6 +40,8 @@ export type ChildOptions = {
   readonly cwd?: string;
   /** The port it listens on: for one whose log level keeps it from saying that it has started. */
   readonly listensOn?: number;
+  /** Goes before the command, and becomes it (exec). */
+  readonly enter?: readonly string[];
 };
 
 /** Starts `onceward run …` and waits until it listens; an end before that is an error that tells what it said. */
@@ -163,7 +165,8 @@ function spawnBinary(
 ): ChildProcess {
   // Nothing of the tests' own environment but what a process needs, so that no variable of it changes an outcome.
   const env = { PATH: process.env.PATH ?? '', ...options.env };
-  const child = spawn(options.node ?? PINNED_NODE, [options.binary ?? BINARY, ...args], {
+  const command = [...(options.enter ?? []), options.node ?? PINNED_NODE, options.binary ?? BINARY, ...args];
+  const child = spawn(command[0] ?? PINNED_NODE, command.slice(1), {
     cwd: options.cwd ?? ROOT,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -3,7 +3,9 @@ import { open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { baseForBoot, type ClockBase, type MachineClock } from './clock.ts';
+import { checkContent } from './content-check.ts';
 import { checkFiles } from './file-check.ts';
+import { decodeBase, encodeBase, readToken } from './meta-values.ts';
 
 /** What the environment holds; every process of the machine that opens it shares it. */
 export type Environment = {
@@ -23,14 +25,15 @@ export type EnvironmentOptions = {
   readonly durability: 'fsync' | 'commit';
   readonly bytesMax: number;
   readonly clock: MachineClock;
+  /** Address space to begin with; as much as the store may fill where absent. */
+  readonly mapBytes?: number;
+  /** What is worth saying at start. */
+  readonly warn?: (message: string) => void;
 };
 
 const FORMAT_VERSION = 1;
 const FORMAT_KEY = 'format';
 const CLOCK_KEY = 'clock';
-const TOKEN_KEY = 'token';
-const PROBE_KEY = 'probe';
-const PROBE = Buffer.alloc(16 * 1024);
 /** Address space, not memory or disk; the driver enlarges it when the pages outgrow it. */
 const MAP_BYTES_MIN = 64 * 1024 * 1024;
 const PROCESSES_MAX = 512;
@@ -40,13 +43,15 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
   prepareDirectory(options.path);
   try {
     checkFiles(options.path);
+    checkContent(options, (version) => checkFormat(version, options.path));
     const root = open<Buffer, string>({
       path: options.path,
       noSubdir: false,
       encoding: 'binary',
       maxDbs: 4,
       maxReaders: PROCESSES_MAX,
-      mapSize: Math.max(MAP_BYTES_MIN, Math.ceil((options.bytesMax * 3) / 2 / 4096) * 4096),
+      mapSize:
+        options.mapBytes ?? Math.max(MAP_BYTES_MIN, Math.ceil((options.bytesMax * 3) / 2 / 4096) * 4096),
       // The plain commit of LMDB, synced before it is acknowledged. Not the driver's overlapping one: it was no faster
       // here, and rests on a recovery of its own.
       overlappingSync: false,
@@ -112,70 +117,23 @@ function coverPages(root: RootDatabase<Buffer, string>, path: string): void {
   if (statSync(file).size < neededBytes) truncateSync(file, neededBytes);
 }
 
+function checkFormat(version: string, path: string): void {
+  if (version === String(FORMAT_VERSION)) return;
+  throw new FormatError(
+    `the store in ${path} has format ${version}, this program writes ${FORMAT_VERSION}; ` +
+      'run the version that wrote it, or use another directory',
+  );
+}
+
 /** Format and clock, in one transaction: two processes that start together agree. */
 function prepare(meta: Database<Buffer, string>, options: EnvironmentOptions): ClockBase {
   const format = meta.get(FORMAT_KEY);
-  const version = format === undefined ? FORMAT_VERSION : Number(format.toString());
-  if (version !== FORMAT_VERSION) {
-    throw new FormatError(
-      `the store in ${options.path} has format ${version}, this program writes ${FORMAT_VERSION}; ` +
-        'run the version that wrote it, or use another directory',
-    );
-  }
+  if (format !== undefined) checkFormat(format.toString('latin1'), options.path);
   if (format === undefined) void meta.put(FORMAT_KEY, Buffer.from(String(FORMAT_VERSION)));
-  const stored = readBase(meta.get(CLOCK_KEY));
+  const stored = decodeBase(meta.get(CLOCK_KEY));
   const base = baseForBoot(stored, readToken(meta).lastToken, options.clock);
-  if (base !== stored) void meta.put(CLOCK_KEY, Buffer.from(JSON.stringify(base)));
+  if (base !== stored) void meta.put(CLOCK_KEY, encodeBase(base));
   return base;
-}
-
-function readBase(value: Buffer | undefined): ClockBase | null {
-  if (value === undefined) return null;
-  const parsed: unknown = JSON.parse(value.toString());
-  if (
-    typeof parsed === 'object' &&
-    parsed !== null &&
-    'bootId' in parsed &&
-    typeof parsed.bootId === 'string' &&
-    'monotonicMs' in parsed &&
-    typeof parsed.monotonicMs === 'number' &&
-    'timeMs' in parsed &&
-    typeof parsed.timeMs === 'number' &&
-    'epoch' in parsed &&
-    typeof parsed.epoch === 'number'
-  ) {
-    return {
-      bootId: parsed.bootId,
-      monotonicMs: parsed.monotonicMs,
-      timeMs: parsed.timeMs,
-      epoch: parsed.epoch,
-    };
-  }
-  throw new Error('the clock it keeps is not readable');
-}
-
-const TOKEN_BYTES = 16;
-
-/** The highest token ever given, and the epoch in which it was. */
-export function readToken(meta: Database<Buffer, string>): {
-  readonly lastToken: number;
-  readonly epoch: number;
-} {
-  const value = meta.getBinaryFast(TOKEN_KEY);
-  if (value === undefined) return { lastToken: 0, epoch: 0 };
-  return { lastToken: value.readDoubleBE(0), epoch: value.readDoubleBE(8) };
-}
-
-export function writeToken(meta: Database<Buffer, string>, lastToken: number, epoch: number): void {
-  const value = Buffer.allocUnsafe(TOKEN_BYTES);
-  value.writeDoubleBE(lastToken, 0);
-  value.writeDoubleBE(epoch, 8);
-  void meta.put(TOKEN_KEY, value);
-}
-
-/** Inside a transaction: writes a few pages, to learn whether writing works. */
-export function writeProbe(meta: Database<Buffer, string>): void {
-  void meta.put(PROBE_KEY, PROBE);
 }
 
 /** Pages that one tree holds, in bytes. */

@@ -32,7 +32,6 @@ import {
   type Store,
   StoreUnavailable,
 } from '../contract.ts';
-import { decodeRecord } from '../record-codec.ts';
 import { createSettleSignals } from '../settle-signals.ts';
 import { storeTime } from './clock.ts';
 import {
@@ -41,10 +40,10 @@ import {
   type EnvironmentOptions,
   entryCount,
   openEnvironment,
-  readToken,
-  writeToken,
 } from './environment.ts';
 import { firstLookMs, nextLookMs } from './expiry-index.ts';
+import { listRecords } from './listing.ts';
+import { readToken, writeToken } from './meta-values.ts';
 import { LmdbRecords, type ReadRecord, responseOf } from './records.ts';
 import { createSettlePoll } from './settle-poll.ts';
 import { createTransactions } from './transactions.ts';
@@ -54,8 +53,6 @@ export type LmdbStoreOptions = EnvironmentOptions & {
   readonly waitersMax?: number;
 };
 
-/** Records a listing looks at in one call, whatever it finds. */
-const LISTED_MAX = 10_000;
 const KEY_CHARS_MAX = 255;
 const WAITERS_MAX = 10_000;
 
@@ -97,7 +94,7 @@ class LmdbStore implements Store {
     const step = claimStep(record?.head ?? null, request, time, 0);
     if (step.kind === 'answer') return step.result;
     if (step.kind === 'completed') return completedResult(record);
-    return this.#transactions.runUnlessTroubled(() => this.#claim(recordKey, request));
+    return this.#transactions.run('claim', 0, () => this.#claim(recordKey, request));
   }
 
   dispatch(claim: Claim): Promise<WriteResult> {
@@ -149,24 +146,17 @@ class LmdbStore implements Store {
   }
 
   async list(cursor: string | null, filter: ListFilter): Promise<ListPage> {
-    const time = this.#time();
-    const records: RecordView[] = [];
-    let last = cursor;
-    let looked = 0;
-    const from = cursor === null ? {} : { start: cursor, exclusiveStart: true };
-    for (const { key, value } of this.#environment.records.getRange(from)) {
-      if (records.length >= filter.limit || looked >= LISTED_MAX) return { records, cursor: last };
-      looked += 1;
-      last = key;
-      const view = viewOf(key, decodeRecord(value).head, null, time);
-      if (view !== null && (filter.state === null || view.state === filter.state)) records.push(view);
-    }
-    return { records, cursor: null };
+    return listRecords(this.#environment, cursor, filter, this.#time());
   }
 
   async forget(recordKey: RecordKey, how: 'settled-only' | 'forced'): Promise<'ok' | 'refused'> {
     checkKey(recordKey);
-    const step = await this.#transact(() => {
+    const step = await this.#transact(0, () => {
+      // The only way out for what cannot be read: nobody but an operator may say that it is to be executed again.
+      if (how === 'forced' && this.#records.readable(recordKey) === 'damaged') {
+        this.#records.removeDamaged(recordKey);
+        return 'remove';
+      }
       const record = this.#records.read(recordKey);
       const forgotten = forgetStep(record?.head ?? null, how, this.#time());
       if (forgotten === 'remove' && record !== null) this.#records.remove(recordKey, record.indexedAtMs);
@@ -184,7 +174,7 @@ class LmdbStore implements Store {
   }
 
   sweep(recordsMax: number): Promise<number> {
-    return this.#transact(() => this.#records.sweep(recordsMax, this.#time()));
+    return this.#transact(0, () => this.#records.sweep(recordsMax, this.#time()));
   }
 
   async stats(): ReturnType<Store['stats']> {
@@ -194,10 +184,9 @@ class LmdbStore implements Store {
 
   async ping(): Promise<void> {
     this.#time();
-    await this.#transactions.runUnlessTroubled(() => {
+    await this.#transactions.run('claim', 0, () => {
       this.#records.measureNext();
       this.#records.refuseWhenFull(this.#time());
-      this.#transactions.probe();
     });
   }
 
@@ -252,7 +241,7 @@ class LmdbStore implements Store {
     response: Uint8Array | null = null,
   ): Promise<WriteResult> {
     checkKey(recordKey);
-    const step = await this.#transact(() => {
+    const step = await this.#transact(response?.byteLength ?? 0, () => {
       const time = this.#time();
       const record = this.#records.read(recordKey);
       const decided = decide(record?.head ?? null, time);
@@ -269,9 +258,9 @@ class LmdbStore implements Store {
     return stepResult(step);
   }
 
-  async #transact<Result>(step: () => Result): Promise<Result> {
+  async #transact<Result>(bytes: number, step: () => Result): Promise<Result> {
     this.#time();
-    return this.#transactions.run(step);
+    return this.#transactions.run('settle', bytes, step);
   }
 
   #settledBy(recordKey: RecordKey): 'settled' | 'open' {

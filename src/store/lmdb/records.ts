@@ -16,6 +16,8 @@ const LAST_KEY = '\u00ff';
 /** How many grants may pass between two looks at the size of the trees. */
 const GRANTS_PER_MEASURE = 32;
 const SWEPT_BEFORE_FULL_MAX = 64;
+/** When the sweep looks again at a record that cannot be read. */
+const DAMAGED_AGAIN_MS = 3_600_000;
 
 /** The records and their index. All but `read` and `bytes` belongs inside a transaction. */
 export class LmdbRecords {
@@ -35,6 +37,20 @@ export class LmdbRecords {
     // Its byteLength is the driver's buffer, only `length` is the value's.
     const bytes = Buffer.from(shared.buffer, shared.byteOffset, shared.length);
     return { ...decodeRecord(bytes), bytes };
+  }
+
+  readable(recordKey: RecordKey): 'readable' | 'damaged' {
+    try {
+      this.read(recordKey);
+      return 'readable';
+    } catch {
+      return 'damaged';
+    }
+  }
+
+  /** Its entry in the index, of which it can no longer tell, is left to the sweep. */
+  removeDamaged(recordKey: RecordKey): void {
+    void this.#environment.records.remove(recordKey);
   }
 
   /** `before`: the record as it stands, with its place in the index. */
@@ -65,6 +81,12 @@ export class LmdbRecords {
     const due = [...expiries.getKeys({ end: [time.nowMs, LAST_KEY], limit: recordsMax })];
     let removed = 0;
     for (const [indexedAtMs, recordKey] of due) {
+      if (this.readable(recordKey) === 'damaged') {
+        // Never absent, so it stays; and it must not stop the sweep of all that come after it.
+        void expiries.remove([indexedAtMs, recordKey]);
+        void expiries.put([time.nowMs + DAMAGED_AGAIN_MS, recordKey], NOTHING);
+        continue;
+      }
       const record = this.read(recordKey);
       if (record === null || record.indexedAtMs !== indexedAtMs) {
         // The record has another entry, or is gone: this is only an entry.

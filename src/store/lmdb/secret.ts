@@ -17,18 +17,19 @@ export async function loadOrCreateSecret(path: string): Promise<Uint8Array> {
   const found = await read(file);
   if (found !== null) return found;
   await refuseOrphanedData(path, file);
-  await mkdir(path, { recursive: true, mode: 0o700 });
   const temporary = join(path, `${SECRET_FILE}.${randomBytes(8).toString('hex')}`);
   try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
     await write(temporary);
     // A link never replaces: of two processes one wins, and both read what the winner wrote.
     await link(temporary, file);
     await syncDirectory(path);
   } catch (error) {
     if (!isCode(error, 'EEXIST')) {
-      throw new Error(`cannot create the secret ${file}: ${messageOf(error)}; make the directory writable`, {
-        cause: error,
-      });
+      throw new Error(
+        `cannot create the secret ${file}: ${messageOf(error)}; make the directory, and the volume it is on, writable`,
+        { cause: error },
+      );
     }
   } finally {
     await unlink(temporary).catch(() => undefined);

@@ -1,5 +1,6 @@
 import { StoreUnavailable, type StoreUnavailableReason } from '../contract.ts';
-import { type Environment, type EnvironmentOptions, writeProbe } from './environment.ts';
+import { createDiskWatch, type WriteKind } from './disk-watch.ts';
+import type { Environment, EnvironmentOptions } from './environment.ts';
 import { failureOf } from './unavailable.ts';
 
 /** The way every write takes, and what is known of whether writing works. */
@@ -7,56 +8,74 @@ export type Transactions = {
   /**
    * One atomic step; resolves when it is committed, and synced where the durability says so. Steps that come together
    * share a commit, so a step must throw before its first write: what it wrote until then would stay.
-   * Throws StoreUnavailable.
+   * `bytes`: of the response in it. Throws StoreUnavailable.
    */
-  run<Result>(step: () => Result): Promise<Result>;
-  /** For claims: the same, but not tried for a moment after a write that failed. */
-  runUnlessTroubled<Result>(step: () => Result): Promise<Result>;
-  /** Inside a transaction: writes something if the last write failed, so that success means that writing works. */
-  probe(): void;
+  run<Result>(what: WriteKind, bytes: number, step: () => Result): Promise<Result>;
 };
 
 /** Reasons that the next write will most likely meet again. */
 const LASTING: ReadonlySet<StoreUnavailableReason> = new Set(['disk_full', 'readonly', 'out_of_memory']);
-/** How long claims are refused without a try: the driver prints every failed commit to stderr. */
+/** How long writes are refused without a try. */
 const TROUBLE_MS = 250;
+
+type Trouble = { readonly error: StoreUnavailable; readonly sinceMs: number };
 
 export function createTransactions(
   environment: Environment,
-  options: Pick<EnvironmentOptions, 'path' | 'clock'>,
+  { path, clock }: Pick<EnvironmentOptions, 'path' | 'clock'>,
 ): Transactions {
-  const { records, meta } = environment;
-  const { path, clock } = options;
-  let trouble: { readonly error: StoreUnavailable; readonly sinceMs: number } | null = null;
+  const { records } = environment;
+  const watch = createDiskWatch(path, () => clock.monotonicMs());
+  let trouble: Trouble | null = null;
+  let proving: Promise<void> | null = null;
   let disk: 'well' | 'failed' = 'well';
 
-  async function run<Result>(step: () => Result): Promise<Result> {
-    if (disk === 'failed') {
-      throw new StoreUnavailable(
-        'error',
-        'the disk failed under the store: restart the process when it is well',
-      );
-    }
-    try {
-      return await records.transaction(step);
-    } catch (error) {
-      const failure = await failureOf(error, path);
-      if (failure.kind === 'fatal') disk = 'failed';
-      if (LASTING.has(failure.error.reason)) trouble = { error: failure.error, sinceMs: clock.monotonicMs() };
-      throw failure.error;
-    }
+  function notice(error: StoreUnavailable): void {
+    trouble = { error, sinceMs: clock.monotonicMs() };
+  }
+
+  /** Not the driver's next write, but one of our own says whether writing works again. One for all that wait. */
+  function proveOnce(reason: StoreUnavailableReason): Promise<void> {
+    proving ??= watch
+      .prove()
+      .then(
+        () => {
+          trouble = null;
+        },
+        (error: unknown) => {
+          const message = error instanceof Error ? error.message : String(error);
+          const found = new StoreUnavailable(reason, `the store still cannot be written: ${message}`);
+          notice(found);
+          throw found;
+        },
+      )
+      .finally(() => {
+        proving = null;
+      });
+    return proving;
   }
 
   return {
-    run,
-    async runUnlessTroubled(step) {
-      if (trouble !== null && clock.monotonicMs() - trouble.sinceMs < TROUBLE_MS) throw trouble.error;
-      const result = await run(step);
-      trouble = null;
-      return result;
-    },
-    probe() {
-      if (trouble !== null) writeProbe(meta);
+    async run(what, bytes, step) {
+      if (disk === 'failed') {
+        throw new StoreUnavailable(
+          'disk_failed',
+          'the disk failed under the store: restart the process when it is well',
+        );
+      }
+      if (trouble !== null) {
+        if (clock.monotonicMs() - trouble.sinceMs < TROUBLE_MS) throw trouble.error;
+        await proveOnce(trouble.error.reason);
+      }
+      watch.admit(what, bytes);
+      try {
+        return await records.transaction(step);
+      } catch (error) {
+        const failure = await failureOf(error, path);
+        if (failure.kind === 'fatal') disk = 'failed';
+        if (LASTING.has(failure.error.reason)) notice(failure.error);
+        throw failure.error;
+      }
     },
   };
 }

@@ -37,10 +37,13 @@ export async function failureOf(error: unknown, path: string): Promise<Failure> 
   const code = codeOf(cause);
   const message = cause instanceof Error ? cause.message : String(cause);
   const full = code === EIO && (await freeBytes(path)) < FREE_BYTES_MIN;
+  const fatal = (code === EIO && !full) || code === MDB_PANIC;
   const reason = full ? 'disk_full' : ((code === null ? undefined : REASONS.get(code)) ?? 'error');
   return {
-    error: new StoreUnavailable(reason, `the store could not write: ${message}`, { cause }),
-    kind: (code === EIO && !full) || code === MDB_PANIC ? 'fatal' : 'passing',
+    error: new StoreUnavailable(fatal ? 'disk_failed' : reason, `the store could not write: ${message}`, {
+      cause,
+    }),
+    kind: fatal ? 'fatal' : 'passing',
   };
 }
 

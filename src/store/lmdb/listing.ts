@@ -1,0 +1,39 @@
+import type { RecordView } from '../../core/record.ts';
+import { type StoreTime, viewOf } from '../../core/standing.ts';
+import type { ListFilter, ListPage } from '../contract.ts';
+import { StoreUnavailable } from '../contract.ts';
+import { decodeRecord } from '../record-codec.ts';
+import type { Environment } from './environment.ts';
+
+/** Records a listing looks at in one call, whatever it finds. */
+const LISTED_MAX = 10_000;
+
+/** A page of records in the order of their keys. What cannot be read is left out: it must not hide the others. */
+export function listRecords(
+  environment: Environment,
+  cursor: string | null,
+  filter: ListFilter,
+  time: StoreTime,
+): ListPage {
+  const records: RecordView[] = [];
+  let last = cursor;
+  let looked = 0;
+  const from = cursor === null ? {} : { start: cursor, exclusiveStart: true };
+  for (const { key, value } of environment.records.getRange(from)) {
+    if (records.length >= filter.limit || looked >= LISTED_MAX) return { records, cursor: last };
+    looked += 1;
+    last = key;
+    const view = readView(key, value, time);
+    if (view !== null && (filter.state === null || view.state === filter.state)) records.push(view);
+  }
+  return { records, cursor: null };
+}
+
+function readView(key: string, value: Buffer, time: StoreTime): RecordView | null {
+  try {
+    return viewOf(key, decodeRecord(value).head, null, time);
+  } catch (error) {
+    if (error instanceof StoreUnavailable) return null;
+    throw error;
+  }
+}
