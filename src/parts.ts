@@ -11,6 +11,7 @@ import type { Store } from './store/contract.ts';
 import { guardStore } from './store/guard.ts';
 import { createKeepAlive } from './store/keep-alive.ts';
 import { type OpenedStore, openStore } from './store/open.ts';
+import { createQuietWatch } from './store/quiet-watch.ts';
 
 /**
  * The parts below the ports: what every process of Onceward has (`Base`), and what one that takes requests has besides
@@ -29,6 +30,8 @@ export type Base = {
 
 export type DrainState = { phase: 'serving' | 'not-ready' | 'draining' | 'ended'; asked: () => void };
 
+/** Whose time is the wall clock of a server; the others count on a monotonic one. */
+const SERVER_STORES: ReadonlySet<Store['kind']> = new Set(['redis', 'postgres']);
 export const STORE_PING_MS = 1_000;
 export const CLOSE_LOG_MS = 1_000;
 
@@ -69,6 +72,8 @@ export async function openBase({ config, version, logDestination }: BaseOptions)
     monotonicMs,
     observe: (operation, result, seconds) => metrics.storeOperation(operation, result, seconds),
     onDefect: (_operation, error) => log.unexpected(error),
+    underWayMax: config.storePolicy.underWayMax,
+    ...(SERVER_STORES.has(opened.store.kind) ? { quiet: createQuietWatch(monotonicMs) } : {}),
   });
   return { log, opened, store, metrics, overload };
 }

@@ -64,6 +64,7 @@ export const DEFAULTS = {
     connections: 16,
     deadline: '1s',
     settleWait: '1s',
+    operations: 4_000,
     sweepInterval: '5s',
     singleReplica: false,
   },
@@ -95,13 +96,15 @@ export const SHARED_STORES: readonly string[] = ['redis', 'postgres'];
 /** `store.sizeMax` where the file does not name one: memory is dearer than disk. */
 export const STORE_SIZE_DEFAULTS = { memory: '256MiB', lmdb: '8GiB' } as const;
 
+const OF_EVERY_STORE = ['deadline', 'settleWait', 'operations', 'sweepInterval'] as const;
+
 /** Which fields of `store` mean something for which store; those of another are refused, so that none is silently without effect. */
 export const STORE_FIELDS = {
-  memory: ['url', 'sizeMax', 'singleReplica', 'deadline', 'settleWait', 'sweepInterval'],
-  lmdb: ['url', 'durability', 'sizeMax', 'singleReplica', 'deadline', 'settleWait', 'sweepInterval'],
+  memory: ['url', 'sizeMax', 'singleReplica', ...OF_EVERY_STORE],
+  lmdb: ['url', 'durability', 'sizeMax', 'singleReplica', ...OF_EVERY_STORE],
   redis: [
     ...['url', 'cluster', 'sentinel', 'nodes', 'tls', 'wait', 'keyPrefix', 'acceptLoss'],
-    ...['deadline', 'settleWait', 'sweepInterval'],
+    ...OF_EVERY_STORE,
   ],
-  postgres: ['url', 'schema', 'connections', 'acceptLoss', 'deadline', 'settleWait', 'sweepInterval'],
+  postgres: ['url', 'schema', 'connections', 'acceptLoss', ...OF_EVERY_STORE],
 } as const;

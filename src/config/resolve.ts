@@ -63,6 +63,7 @@ export function resolveConfig(
     storePolicy: {
       deadlineMs: top.store.deadline,
       settleWaitMs: top.store.settleWait,
+      underWayMax: top.store.operations,
       sweepIntervalMs: top.store.sweepInterval,
     },
     secrets: top.secrets,

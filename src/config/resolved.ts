@@ -71,6 +71,8 @@ export type ResolvedConfig = {
     readonly deadlineMs: number;
     /** How long the last byte waits for a record that could not be written. */
     readonly settleWaitMs: number;
+    /** Operations that the store has and has not answered; above it new claims are refused. */
+    readonly underWayMax: number;
     readonly sweepIntervalMs: number;
   };
   /** HMAC secrets, current first; empty: the store's own (LMDB: a file beside it, memory: random). */

@@ -103,6 +103,11 @@ export const storeSchema = section({
   settleWait: duration('0s')
     .prefault(D.store.settleWait)
     .describe('How long the last byte of a response waits for a record that could not be written.'),
+  operations: count(16, 1_000_000)
+    .prefault(D.store.operations)
+    .describe(
+      'Most operations of this process that the store has and has not answered. Above it a new request gets 503 at once instead of waiting behind them; requests in flight are still settled.',
+    ),
   sweepInterval: duration('100ms')
     .prefault(D.store.sweepInterval)
     .describe('How often expired records are removed, a bounded number at a time.'),

@@ -26,11 +26,13 @@ const FIRST_RETRY_MS = 25;
 const RETRY_MS_MAX = 500;
 /** Background writes at once; beyond it a write that failed is left to the lease. */
 const SETTLEMENTS_MAX = 10_000;
-/**
- * Of those, under way in the store. Each try hands the store a copy of the body, which a store that hangs keeps: a few
- * find out whether it answers again, then all the others follow within a moment.
- */
+/** Of those, under way in the store. */
 const TRIES_AT_ONCE_MAX = 64;
+/**
+ * The same while the store is silent. Each try hands it a copy of the body, which it keeps: a few find out whether it
+ * answers again, then all the others follow within a moment.
+ */
+const TRIES_AT_ONCE_SILENT_MAX = 4;
 /** Of lost claims far fewer: they must never take the place of a settlement, and the lease frees them anyway. */
 const RELEASES_MAX = 500;
 
@@ -47,13 +49,13 @@ export function createSettler(options: SettlerOptions): Settler {
   const settlements: Retries = {
     options,
     pause,
-    places: { pending: 0, max: SETTLEMENTS_MAX, trying: 0 },
+    places: { pending: 0, max: SETTLEMENTS_MAX, trying: 0, silent: 'no' },
     onGivenUp: options.onGivenUp,
   };
   const releases: Retries = {
     options,
     pause,
-    places: { pending: 0, max: RELEASES_MAX, trying: 0 },
+    places: { pending: 0, max: RELEASES_MAX, trying: 0, silent: 'no' },
     onGivenUp: () => undefined,
   };
 
@@ -112,10 +114,12 @@ export function createSettler(options: SettlerOptions): Settler {
   };
 }
 
+type Places = { pending: number; readonly max: number; trying: number; silent: 'no' | 'yes' };
+
 type Retries = {
   readonly options: SettlerOptions;
   readonly pause: (ms: number) => Promise<void>;
-  readonly places: { pending: number; readonly max: number; trying: number };
+  readonly places: Places;
   /** A settlement given up is an incident; a lost claim that never arrived is none. */
   readonly onGivenUp: (error: StoreUnavailable) => void;
 };
@@ -133,17 +137,21 @@ async function keepTrying(
   places.pending += 1;
   let waitMs = FIRST_RETRY_MS;
   let last = first;
+  places.silent = silence(first);
   try {
     while (options.monotonicMs() + waitMs < endMs) {
       await pause(waitMs);
       waitMs = Math.min(RETRY_MS_MAX, waitMs * 2);
-      if (places.trying >= TRIES_AT_ONCE_MAX) continue;
+      if (places.trying >= (places.silent === 'yes' ? TRIES_AT_ONCE_SILENT_MAX : TRIES_AT_ONCE_MAX)) continue;
       places.trying += 1;
       try {
-        return await write();
+        const result = await write();
+        places.silent = 'no';
+        return result;
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error;
         last = error;
+        places.silent = silence(error);
       } finally {
         places.trying -= 1;
       }
@@ -153,6 +161,10 @@ async function keepTrying(
   } finally {
     places.pending -= 1;
   }
+}
+
+function silence({ reason }: StoreUnavailable): 'no' | 'yes' {
+  return reason === 'timeout' ? 'yes' : 'no';
 }
 
 function systemPause(ms: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { createBreaker } from './breaker.ts';
 import { type Store, StoreUnavailable, type StoreUnavailableReason } from './contract.ts';
 import { createDeadlines } from './deadlines.ts';
+import type { QuietWatch } from './quiet-watch.ts';
 import { systemTicker, type Ticker } from './ticker.ts';
 
 /** Label of the store metrics. */
@@ -36,23 +37,48 @@ export type GuardOptions = {
   ) => void;
   /** What was thrown that is no StoreUnavailable: a defect of the store, worth a log line. */
   readonly onDefect?: (operation: StoreOperation, error: unknown) => void;
+  /**
+   * Operations that the store has and has not answered, those that were given up included: beyond it a claim fails at
+   * once, so that a store that is slow or hangs is not handed more and more.
+   */
+  readonly underWayMax?: number;
+  /** For a store whose quiet times are judged by a wall clock. */
+  readonly quiet?: QuietWatch;
   /** Unanswered operations in a row, within windowMs, that make claims fail at once for openMs. */
   readonly breaker?: { readonly failures: number; readonly windowMs: number; readonly openMs: number };
 };
 
+/** What ends a claim is refused much later than new ones: only by a store that takes things in and answers nothing. */
+const SETTLING_FACTOR = 4;
 const BREAKER = { failures: 5, windowMs: 10_000, openMs: 500 };
 
-/**
- * A store of which every operation ends in time, and fails with StoreUnavailable only. `settled` and `close` pass
- * as they are: the one is meant to wait, the other to finish.
- */
-export function guardStore(store: Store, options: GuardOptions): Store {
+type Runner = {
+  run<Result>(
+    operation: StoreOperation,
+    call: () => Promise<Result>,
+    onResult?: (result: Result) => void,
+  ): Promise<Result>;
+  refuse(operation: StoreOperation, reason: StoreUnavailableReason): Promise<never>;
+  /** The reason for which a new claim is not even sent, or null. */
+  refusesClaims(): StoreUnavailableReason | null;
+  stop(): void;
+};
+
+function createRunner(options: GuardOptions): Runner {
   const { deadlineMs, monotonicMs, ticker = systemTicker, observe = () => undefined } = options;
   const deadlines = createDeadlines(deadlineMs, monotonicMs, ticker);
   const breaker = createBreaker(options.breaker ?? BREAKER, monotonicMs);
+  const { underWayMax = Number.POSITIVE_INFINITY } = options;
+  let underWay = 0;
 
-  function run<Result>(operation: StoreOperation, call: () => Promise<Result>): Promise<Result> {
+  function run<Result>(
+    operation: StoreOperation,
+    call: () => Promise<Result>,
+    onResult?: (result: Result) => void,
+  ): Promise<Result> {
+    if (underWay >= underWayMax * SETTLING_FACTOR) return refuse(operation, 'busy');
     const startMs = monotonicMs();
+    underWay += 1;
     return new Promise((resolve, reject) => {
       const fail = (error: unknown): void => {
         const unavailable = asUnavailable(options, operation, error);
@@ -67,27 +93,55 @@ export function guardStore(store: Store, options: GuardOptions): Store {
       );
       attempt(call).then(
         (result) => {
+          underWay -= 1;
           // An answer after the deadline is dropped: its caller was told that nothing is known.
           if (!deadlines.remove(pending)) return;
           breaker.answered();
           observe(operation, 'ok', (monotonicMs() - startMs) / 1000);
+          onResult?.(result);
           resolve(result);
         },
         (error: unknown) => {
+          underWay -= 1;
           if (deadlines.remove(pending)) fail(error);
         },
       );
     });
   }
 
+  function refuse(operation: StoreOperation, reason: StoreUnavailableReason): Promise<never> {
+    observe(operation, reason, 0);
+    const message =
+      reason === 'busy'
+        ? 'the store has more operations than it answers'
+        : 'the store does not answer; claims pause for a moment';
+    return Promise.reject(new StoreUnavailable(reason, message, { sent: 'no' }));
+  }
+
+  return {
+    run,
+    refuse,
+    refusesClaims: () => (underWay >= underWayMax ? 'busy' : breaker.refuses()),
+    stop: () => deadlines.stop(),
+  };
+}
+
+/**
+ * A store of which every operation ends in time, and fails with StoreUnavailable only. `settled` and `close` pass
+ * as they are: the one is meant to wait, the other to finish.
+ */
+export function guardStore(store: Store, options: GuardOptions): Store {
+  const { run, refuse, refusesClaims, stop } = createRunner(options);
+  const { quiet } = options;
   return {
     kind: store.kind,
     claim(recordKey, request) {
-      const refused = breaker.refuses();
-      if (refused === null) return run('claim', () => store.claim(recordKey, request));
-      observe('claim', refused, 0);
-      return Promise.reject(
-        new StoreUnavailable(refused, 'the store does not answer; claims pause for a moment', { sent: 'no' }),
+      const refused = refusesClaims();
+      if (refused !== null) return refuse('claim', refused);
+      return run(
+        'claim',
+        () => store.claim(recordKey, request),
+        quiet === undefined ? undefined : (result) => quiet.claimed(recordKey, result),
       );
     },
     dispatch: (claim) => run('dispatch', () => store.dispatch(claim)),
@@ -96,17 +150,36 @@ export function guardStore(store: Store, options: GuardOptions): Store {
     release: (claim, retryAfterMs) => run('release', () => store.release(claim, retryAfterMs)),
     releaseOwner: (recordKey, owner) => run('releaseOwner', () => store.releaseOwner(recordKey, owner)),
     park: (claim, reason) => run('park', () => store.park(claim, reason)),
-    resolve: (recordKey, token, to) => run('resolve', () => store.resolve(recordKey, token, to)),
+    resolve(recordKey, token, to) {
+      const quietMs = to.kind === 'released' ? to.quietMs : 0;
+      if (quietMs > 0 && quiet?.isQuiet(recordKey, token, quietMs) === 'not-yet')
+        return Promise.resolve('lost');
+      return run('resolve', () => store.resolve(recordKey, token, to));
+    },
     reseal: (recordKey, token, response) => run('reseal', () => store.reseal(recordKey, token, response)),
-    inspect: (recordKey) => run('inspect', () => store.inspect(recordKey)),
-    list: (cursor, filter) => run('list', () => store.list(cursor, filter)),
+    inspect: (recordKey) =>
+      run(
+        'inspect',
+        () => store.inspect(recordKey),
+        quiet === undefined ? undefined : (view) => quiet.inspected(recordKey, view),
+      ),
+    list: (cursor, filter) =>
+      run(
+        'list',
+        () => store.list(cursor, filter),
+        quiet === undefined
+          ? undefined
+          : ({ records }) => {
+              for (const view of records) quiet.inspected(view.recordKey, view);
+            },
+      ),
     forget: (recordKey, how) => run('forget', () => store.forget(recordKey, how)),
     settled: (recordKey, signal) => store.settled(recordKey, signal),
     sweep: (recordsMax) => run('sweep', () => store.sweep(recordsMax)),
     stats: () => run('stats', () => store.stats()),
     ping: () => run('ping', () => store.ping()),
     async close() {
-      deadlines.stop();
+      stop();
       await store.close();
     },
   };

@@ -131,7 +131,7 @@ describe('a write that ends a claim', () => {
     for (const resolve of silent) resolve();
     while (settler.pending() > 0) await new Promise((resolve) => setImmediate(resolve));
 
-    expect([askedOfSilent, asked]).toEqual([64, 1_000]);
+    expect([askedOfSilent, asked]).toEqual([4, 1_000]);
   });
 
   it('is given up when the lease is over', async () => {

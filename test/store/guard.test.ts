@@ -248,3 +248,47 @@ describe('the breaker of a store', () => {
     await expect(claimAny(current.store)).resolves.toMatchObject({ kind: 'claimed' });
   });
 });
+
+describe('a store that takes operations in and does not answer them', () => {
+  test('is handed a bounded number: a claim more is refused at once, and nothing was sent', async () => {
+    const time = createManualTime();
+    const inner = createMemoryStore({ clock: { nowMs: time.nowMs }, bytesMax: 10_000_000 });
+    let asked = 0;
+    const answers: (() => void)[] = [];
+    const held = async (): Promise<void> => {
+      asked += 1;
+      await new Promise<void>((resolve) => answers.push(resolve));
+    };
+    const slow: Store = Object.create(inner, {
+      claim: {
+        value: (...args: Parameters<Store['claim']>) => held().then(() => inner.claim(...args)),
+      },
+      renew: { value: (...args: Parameters<Store['renew']>) => held().then(() => inner.renew(...args)) },
+    });
+    const store = guardStore(slow, {
+      deadlineMs: DEADLINE_MS,
+      monotonicMs: time.nowMs,
+      ticker: time.ticker,
+      underWayMax: 10,
+      breaker: { failures: 1_000, windowMs: 10_000, openMs: 500 },
+    });
+    const settle = (): Promise<unknown> =>
+      store.renew({ recordKey: newRecordKey(), owner: 'o', token: 1 }, 1_000).catch((error) => error);
+    const claims = Array.from({ length: 12 }, () => claimAny(store).catch((error: unknown) => error));
+
+    const refused = await claims[11];
+    const askedByClaims = asked;
+    const settling = Array.from({ length: 40 }, settle);
+    const refusedToSettle = await settling[39];
+    const askedInAll = asked;
+    for (const answer of answers.splice(0)) answer();
+    await Promise.all([...claims, ...settling]);
+    const after = claimAny(store);
+    for (const answer of answers) answer();
+
+    expect(refused).toMatchObject({ reason: 'busy', sent: 'no' });
+    expect(refusedToSettle).toMatchObject({ reason: 'busy', sent: 'no' });
+    expect([askedByClaims, askedInAll]).toEqual([10, 40]);
+    expect(await after).toMatchObject({ kind: 'claimed' });
+  });
+});

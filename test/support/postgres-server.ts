@@ -18,6 +18,8 @@ import { Client } from 'pg';
 export type PostgresServerOptions = {
   /** Lines of postgresql.conf. */
   readonly config?: Readonly<Record<string, string>>;
+  /** Of the server alone, besides our own. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Of the user `onceward`; without it everybody is trusted. */
   readonly password?: string;
   /** PEM; the server then speaks TLS besides. */
@@ -66,7 +68,14 @@ export async function startPostgresServer(options: PostgresServerOptions = {}): 
   let child: ChildProcess | null = null;
 
   async function start(): Promise<void> {
-    child = await launch(join(binaries, 'postgres'), folder, port, account, url);
+    child = await launch({
+      binary: join(binaries, 'postgres'),
+      folder,
+      port,
+      account,
+      url,
+      env: options.env,
+    });
   }
 
   async function end(signal: 'SIGINT' | 'SIGKILL'): Promise<void> {
@@ -197,15 +206,23 @@ function initialise(
   writeFileSync(join(folder, 'data', 'postgresql.conf'), lines.join(''), { flag: 'a' });
 }
 
-async function launch(
-  binary: string,
-  folder: string,
-  port: number,
-  account: Account,
-  url: string,
-): Promise<ChildProcess> {
+type Launch = {
+  readonly binary: string;
+  readonly folder: string;
+  readonly port: number;
+  readonly account: Account;
+  readonly url: string;
+  readonly env: Readonly<Record<string, string>> | undefined;
+};
+
+async function launch({ binary, folder, port, account, url, env }: Launch): Promise<ChildProcess> {
   const arguments_ = ['-D', join(folder, 'data'), '-p', String(port), '-k', folder, '-h', '127.0.0.1'];
-  const child = spawn(binary, arguments_, { ...account, cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(binary, arguments_, {
+    ...account,
+    cwd: folder,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let said = '';
   const hear = (chunk: Buffer): void => {
     said = `${said}${chunk.toString()}`.slice(-2000);

@@ -20,6 +20,8 @@ export type RedisServerOptions = {
   readonly tlsPort?: number;
   /** More lines of redis.conf: name, value, name, value … */
   readonly config?: readonly string[];
+  /** Of the server alone, besides our own. */
+  readonly env?: Readonly<Record<string, string>>;
 };
 
 /** A real redis-server with a folder of its own. */
@@ -62,7 +64,13 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
 
   async function start(until: 'loaded' | 'listening', config: readonly string[] = []): Promise<void> {
     const all = { ...options, config: [...(options.config ?? []), ...config] };
-    child = await launchRedis(port, options.password ?? null, configuration(all, port, folder), until);
+    child = await launchRedis(
+      port,
+      options.password ?? null,
+      configuration(all, port, folder),
+      until,
+      options.env,
+    );
   }
 
   async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
@@ -129,8 +137,12 @@ export async function launchRedis(
   password: string | null,
   arguments_: readonly string[],
   until: 'loaded' | 'listening',
+  env: RedisServerOptions['env'] = {},
 ): Promise<ChildProcess> {
-  const child = spawn(BINARY, arguments_, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(BINARY, arguments_, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let said = '';
   const hear = (chunk: Buffer): void => {
     said = `${said}${chunk.toString()}`.slice(-2000);

@@ -31,7 +31,8 @@ WITH clock AS MATERIALIZED (
     r.token, r.attempt, r.fingerprint, r.policy_id,
     CASE
       WHEN r.state = 'unknown' THEN greatest(0, c.now_us - r.unknown_since_us)
-      ELSE abs(r.lease_until_us - c.now_us)
+      WHEN r.lease_until_us <= c.now_us THEN c.now_us - r.lease_until_us
+      ELSE r.lease_until_us - greatest(c.now_us, r.claimed_at_us)
     END AS span_us,
     CASE WHEN r.state = 'unknown' THEN r.reason ELSE 'lease-lapsed' END AS reason,
     CASE WHEN r.state = 'completed' THEN r.response END AS response
@@ -40,9 +41,18 @@ WITH clock AS MATERIALIZED (
     AND (r.state IN ('completed', 'unknown')
       OR (r.state = 'dispatched' AND r.lease_until_us <= c.now_us)
       OR (r.state IN ('claimed', 'dispatched') AND r.lease_until_us > c.now_us AND r.owner <> $2))
+), begun_anew AS (
+  -- A lease that has not begun yet: the clock has gone back. Without its holder, who would renew it, it would stand
+  -- until the clock has caught up.
+  UPDATE onceward.record r
+  SET claimed_at_us = c.now_us, lease_until_us = c.now_us + r.lease_until_us - r.claimed_at_us
+  FROM clock c
+  WHERE r.record_key = $1 AND r.claimed_at_us > c.now_us AND r.state IN ('claimed', 'dispatched')
+    AND r.owner <> $2 AND r.expires_at_us > c.now_us
 ), resent AS (
   UPDATE onceward.record r
   SET state = CASE WHEN r.state = 'dispatched' THEN r.state ELSE $7 END,
+    claimed_at_us = c.now_us,
     lease_until_us = c.now_us + ($5::float8 * 1000)::bigint,
     expires_at_us = c.now_us + ($5::float8 * 1000)::bigint + r.unknown_retain_us
   FROM clock c

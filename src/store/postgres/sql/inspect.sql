@@ -17,7 +17,12 @@ SELECT
   record_key,
   CASE WHEN lapsed THEN 'unknown' ELSE state END,
   token, fingerprint, policy_id,
-  CASE WHEN state IN ('claimed', 'dispatched') THEN (greatest(0, lease_until_us - now_us) + 999) / 1000 ELSE 0 END,
+  CASE
+    -- A lease that has not begun yet: the clock has gone back, and the next claim begins it anew.
+    WHEN state IN ('claimed', 'dispatched')
+      THEN (greatest(0, lease_until_us - greatest(now_us, claimed_at_us)) + 999) / 1000
+    ELSE 0
+  END,
   (expires_at_us - now_us + 999) / 1000,
   CASE WHEN lapsed THEN 'lease-lapsed' WHEN state = 'unknown' THEN reason ELSE '' END,
   CASE

@@ -10,7 +10,8 @@ WITH clock AS MATERIALIZED (
   SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us
 )
 UPDATE onceward.record r
-SET lease_until_us = c.now_us + ($4::float8 * 1000)::bigint,
+SET claimed_at_us = c.now_us,
+  lease_until_us = c.now_us + ($4::float8 * 1000)::bigint,
   expires_at_us = c.now_us + ($4::float8 * 1000)::bigint + r.unknown_retain_us
 FROM clock c
 WHERE r.record_key = $1 AND r.token = $2 AND r.owner = $3 AND r.expires_at_us > c.now_us

@@ -21,7 +21,8 @@ local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now_ms = math.floor(now_us / 1000)
 local record = redis.call('HMGET', KEYS[1],
-  'state', 'token', 'owner', 'fingerprint', 'policy_id', 'attempt', 'lease_until_ms', 'unknown_since_ms', 'reason')
+  'state', 'token', 'owner', 'fingerprint', 'policy_id', 'attempt', 'lease_until_ms', 'unknown_since_ms', 'reason',
+  'lease_ms', 'unknown_retain_ms')
 local state = record[1]
 local token = tonumber(record[2] or 0)
 local attempt = tonumber(record[6] or 0)
@@ -39,11 +40,19 @@ if state == 'claimed' or state == 'dispatched' then
   local lease_left_ms = tonumber(record[7]) - now_ms
   if lease_left_ms > 0 then
     if record[3] ~= ARGV[1] then
+      -- More is left than was given: the clock has gone back. Without its holder, who would renew it, the lease would
+      -- stand until the clock has caught up.
+      local lease_ms = tonumber(record[10] or lease_left_ms)
+      if lease_left_ms > lease_ms then
+        lease_left_ms = lease_ms
+        redis.call('PEXPIRE', KEYS[1], string.format('%.0f', lease_ms + tonumber(record[11])))
+        redis.call('HSET', KEYS[1], 'lease_until_ms', string.format('%.0f', now_ms + lease_ms))
+      end
       return {1, record[4], record[5], token, lease_left_ms}
     end
     -- PEXPIRE first: once a script has written, a full memory stops no later write of it.
     redis.call('PEXPIRE', KEYS[1], life_ms)
-    redis.call('HSET', KEYS[1], 'lease_until_ms', lease_until_ms)
+    redis.call('HSET', KEYS[1], 'lease_until_ms', lease_until_ms, 'lease_ms', ARGV[4])
     if ARGV[6] == 'dispatched' then
       redis.call('HSET', KEYS[1], 'state', 'dispatched')
     end
@@ -62,7 +71,8 @@ attempt = attempt + 1
 -- HSET first: a full memory must refuse a new claim.
 redis.call('HSET', KEYS[1],
   'state', ARGV[6], 'token', string.format('%.0f', token), 'owner', ARGV[1], 'fingerprint', ARGV[2],
-  'policy_id', ARGV[3], 'attempt', attempt, 'lease_until_ms', lease_until_ms, 'unknown_retain_ms', ARGV[5])
+  'policy_id', ARGV[3], 'attempt', attempt, 'lease_until_ms', lease_until_ms, 'lease_ms', ARGV[4],
+  'unknown_retain_ms', ARGV[5])
 if state then
   redis.call('HDEL', KEYS[1], 'retry_after_ms', 'note')
 end

@@ -22,8 +22,12 @@ if record[1] ~= 'claimed' and record[1] ~= 'dispatched' and record[1] ~= 'unknow
 end
 -- PEXPIRE first: what was executed must be kept even when the memory is full, and once a script has written, a full
 -- memory stops no later write of it.
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+-- The token is the time of the claim. Where the clock has gone back since, what remains outlives that time, so that the
+-- next token is greater whenever it is given.
+local time = redis.call('TIME')
+local behind_ms = math.max(0, math.floor(tonumber(ARGV[1]) / 1000 - (time[1] * 1000 + time[2] / 1000)))
+redis.call('PEXPIRE', KEYS[1], string.format('%.0f', tonumber(ARGV[3]) + behind_ms))
 redis.call('HSET', KEYS[1], 'state', 'completed', 'response', ARGV[4])
-redis.call('HDEL', KEYS[1], 'lease_until_ms', 'unknown_retain_ms', 'unknown_since_ms', 'reason', 'note')
+redis.call('HDEL', KEYS[1], 'lease_until_ms', 'lease_ms', 'unknown_retain_ms', 'unknown_since_ms', 'reason', 'note')
 redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 1

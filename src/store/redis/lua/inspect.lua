@@ -8,7 +8,7 @@
 
 local record = redis.call('HMGET', KEYS[1],
   'state', 'token', 'fingerprint', 'policy_id', 'lease_until_ms', 'unknown_since_ms', 'reason', 'retry_after_ms',
-  'note')
+  'note', 'lease_ms')
 local state = record[1]
 if not state then
   return false
@@ -26,7 +26,8 @@ if state == 'claimed' or state == 'dispatched' then
     reason = 'lease-lapsed'
     unknown_for_ms = -lease_left_ms
   end
-  lease_left_ms = math.max(0, lease_left_ms)
+  -- More is left than was given where the clock has gone back: the next claim begins the lease anew.
+  lease_left_ms = math.max(0, math.min(lease_left_ms, tonumber(record[10] or lease_left_ms)))
 elseif state == 'unknown' then
   unknown_for_ms = math.max(0, now_ms - tonumber(record[6]))
 elseif state == 'completed' and ARGV[1] == 'with-response' then

@@ -24,6 +24,6 @@ local now_ms = math.floor((tonumber(time[1]) * 1000000 + tonumber(time[2])) / 10
 redis.call('PEXPIRE', KEYS[1], record[4])
 redis.call('HSET', KEYS[1],
   'state', 'unknown', 'reason', ARGV[3], 'unknown_since_ms', string.format('%.0f', now_ms))
-redis.call('HDEL', KEYS[1], 'lease_until_ms')
+redis.call('HDEL', KEYS[1], 'lease_until_ms', 'lease_ms')
 redis.call('PUBLISH', ARGV[4], ARGV[5])
 return 1

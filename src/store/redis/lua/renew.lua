@@ -17,5 +17,6 @@ if record[1] ~= 'dispatched' and not (record[1] == 'claimed' and tonumber(record
 end
 -- PEXPIRE first: once a script has written, a full memory stops no later write of it.
 redis.call('PEXPIRE', KEYS[1], string.format('%.0f', tonumber(ARGV[3]) + tonumber(record[5])))
-redis.call('HSET', KEYS[1], 'lease_until_ms', string.format('%.0f', now_ms + tonumber(ARGV[3])))
+redis.call('HSET', KEYS[1], 'lease_until_ms', string.format('%.0f', now_ms + tonumber(ARGV[3])),
+  'lease_ms', ARGV[3])
 return 1

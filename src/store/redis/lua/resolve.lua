@@ -20,22 +20,29 @@ local now_ms = math.floor((tonumber(time[1]) * 1000000 + tonumber(time[2])) / 10
 local since_ms
 if record[1] == 'dispatched' then
   since_ms = tonumber(record[3])
+  if since_ms > now_ms then
+    return 0
+  end
 elseif record[1] == 'unknown' then
   since_ms = tonumber(record[4])
 else
   return 0
 end
 -- A holder that woke up since the question was asked has made it unknown anew, under the same token.
-if since_ms > now_ms or (ARGV[2] == 'released' and now_ms - since_ms < tonumber(ARGV[7])) then
+if ARGV[2] == 'released' and math.max(0, now_ms - since_ms) < tonumber(ARGV[7]) then
   return 0
 end
 -- PEXPIRE first: once a script has written, a full memory stops no later write of it.
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+-- The token is the time of the claim. Where the clock has gone back since, what remains outlives that time, so that the
+-- next token is greater whenever it is given.
+local behind_ms = math.max(0, math.floor(tonumber(ARGV[1]) / 1000) - now_ms)
+redis.call('PEXPIRE', KEYS[1], string.format('%.0f', tonumber(ARGV[3]) + behind_ms))
 if ARGV[2] == 'completed' then
   redis.call('HSET', KEYS[1], 'state', 'completed', 'owner', '', 'response', ARGV[4])
 else
   redis.call('HSET', KEYS[1], 'state', 'released', 'owner', '', 'retry_after_ms', '')
 end
-redis.call('HDEL', KEYS[1], 'lease_until_ms', 'unknown_retain_ms', 'unknown_since_ms', 'reason', 'note')
+redis.call('HDEL', KEYS[1], 'lease_until_ms', 'lease_ms', 'unknown_retain_ms', 'unknown_since_ms', 'reason',
+  'note')
 redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 1
