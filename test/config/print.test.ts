@@ -89,6 +89,26 @@ describe('the printed configuration', () => {
     expect(printed).toContain('secrets:');
   });
 
+  it.each([
+    ['in the file', 'key: abcdefghijklmnopqrstuvwxyz0123456789ABCDEF0='],
+    ['that is the default of a variable', 'key: "${UNSET:-abcdefghijklmnopqrstuvwxyz0123456789ABCDEF0=}"'],
+  ])('masks an encryption key %s, and shows its id', (_, key) => {
+    const printed = printConfig(load(`${UPSTREAM}\nencryption: { keys: [{ id: k1, ${key} }] }`).effective);
+
+    expect(printed).not.toContain('abcdefghijkl');
+    expect(printed).toMatch(/- id: k1 .*\n +key: "\*{8}" /);
+  });
+
+  it('shows an encryption key from a variable as the variable, and loads again', () => {
+    const env = { KEY: 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEF0=' };
+    const first = load(`${UPSTREAM}\nencryption: { keys: [{ id: k1, key: "\${KEY}" }] }`, env);
+
+    const printed = printConfig(first.effective);
+
+    expect(printed).toContain('key: "${KEY}"  # env KEY\n');
+    expect(load(printed, env).config.encryption).toEqual(first.config.encryption);
+  });
+
   it('shows a secret from a variable as the variable', () => {
     expect(printConfig(load(`${UPSTREAM}\nsecrets: ["\${SECRET}"]`).effective)).toContain(
       'secrets: ["${SECRET}"]  # env SECRET\n',
