@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { freePort } from './child-proxy.ts';
 import { type RedisServer, type RedisServerOptions, startRedisServer } from './redis-server.ts';
 
@@ -17,11 +18,15 @@ export type RedisCluster = {
   slotOf(name: string): Promise<number>;
   /** The node that serves a slot now, as the nodes that answer say. */
   ownerOf(slot: number): Promise<RedisClusterNode>;
+  slotsOf(node: RedisClusterNode): Promise<readonly number[]>;
+  /** Until another node than this one serves the slot. */
+  untilOwned(slot: number, otherThan: RedisClusterNode): Promise<void>;
   /** Importing and migrating: from now on names that are not at the old owner are asked for at the new one. */
-  beginMigration(slot: number, to: RedisClusterNode): Promise<void>;
-  /** Moves up to `names` of the slot's names; returns how many there were. */
-  migrateNames(slot: number, to: RedisClusterNode, namesMax: number): Promise<number>;
-  endMigration(slot: number, to: RedisClusterNode): Promise<void>;
+  beginMigration(slots: readonly number[], from: RedisClusterNode, to: RedisClusterNode): Promise<void>;
+  /** Moves the names that are in the slots now. */
+  migrateNames(slots: readonly number[], from: RedisClusterNode, to: RedisClusterNode): Promise<void>;
+  /** Names that came meanwhile, and then the slots themselves. */
+  endMigration(slots: readonly number[], from: RedisClusterNode, to: RedisClusterNode): Promise<void>;
   /** All nodes that answer say that the cluster is whole. */
   untilWhole(): Promise<void>;
   remove(): Promise<void>;
@@ -113,10 +118,9 @@ function createCluster(
   }
 
   async function ownerOf(slot: number): Promise<RedisClusterNode> {
-    const ranges = await (await answering()).command('CLUSTER', 'SLOTS');
-    for (const range of Array.isArray(ranges) ? ranges : []) {
-      const owner = nodes.find(({ port }) => port === range[2][1]);
-      if (range[0] <= slot && slot <= range[1] && owner !== undefined) return owner;
+    for (const range of await slotRanges(await answering())) {
+      const owner = nodes.find(({ port }) => port === range.port);
+      if (range.first <= slot && slot <= range.last && owner !== undefined) return owner;
     }
     throw new Error(`nobody owns slot ${slot}`);
   }
@@ -129,23 +133,24 @@ function createCluster(
     addresses: nodes.map(({ port }) => `127.0.0.1:${port}`),
     slotOf: async (name) => Number(await (await answering()).command('CLUSTER', 'KEYSLOT', name)),
     ownerOf,
-    async beginMigration(slot, to) {
-      const from = await ownerOf(slot);
-      await to.command('CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', from.id);
-      await from.command('CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', to.id);
+    async slotsOf(node) {
+      const owned: number[] = [];
+      for (const range of await slotRanges(node)) {
+        if (range.port !== node.port) continue;
+        for (let slot = range.first; slot <= range.last; slot += 1) owned.push(slot);
+      }
+      return owned;
     },
-    async migrateNames(slot, to, namesMax) {
-      const from = await ownerOf(slot);
-      const found = await from.command('CLUSTER', 'GETKEYSINSLOT', String(slot), String(namesMax));
-      const names = Array.isArray(found) ? found.map(String) : [];
-      const target = ['127.0.0.1', String(to.port), '', '0', String(MIGRATE_TIMEOUT_MS), 'KEYS'];
-      if (names.length > 0) await from.command('MIGRATE', ...target, ...names);
-      return names.length;
+    untilOwned: (slot, otherThan) => settled(async () => (await ownerOf(slot)).port !== otherThan.port),
+    async beginMigration(slots, from, to) {
+      await setSlots(to, slots, 'IMPORTING', from.id);
+      await setSlots(from, slots, 'MIGRATING', to.id);
     },
-    async endMigration(slot, to) {
-      const from = await ownerOf(slot);
-      await to.command('CLUSTER', 'SETSLOT', String(slot), 'NODE', to.id);
-      await from.command('CLUSTER', 'SETSLOT', String(slot), 'NODE', to.id);
+    migrateNames,
+    async endMigration(slots, from, to) {
+      await migrateNames(slots, from, to);
+      await setSlots(to, slots, 'NODE', to.id);
+      await setSlots(from, slots, 'NODE', to.id);
     },
     untilWhole: () =>
       settled(() => everyInfo(nodes, (info) => info.includes('cluster_state:ok')).catch(() => false)),
@@ -153,6 +158,57 @@ function createCluster(
       await Promise.all(nodes.map((node) => node.remove()));
     },
   };
+}
+
+type SlotRange = { readonly first: number; readonly last: number; readonly port: number };
+
+async function slotRanges(asked: RedisClusterNode): Promise<readonly SlotRange[]> {
+  const ranges = await asked.command('CLUSTER', 'SLOTS');
+  return (Array.isArray(ranges) ? ranges : []).map(([first, last, [, port]]) => ({ first, last, port }));
+}
+
+async function setSlots(
+  node: RedisClusterNode,
+  slots: readonly number[],
+  state: 'IMPORTING' | 'MIGRATING' | 'NODE',
+  id: string,
+): Promise<void> {
+  await inOnePipeline(
+    node,
+    slots.map((slot) => ['CLUSTER', 'SETSLOT', String(slot), state, id]),
+  );
+}
+
+const NAMES_MAX = 1000;
+
+async function migrateNames(
+  slots: readonly number[],
+  from: RedisClusterNode,
+  to: RedisClusterNode,
+): Promise<void> {
+  const found = await inOnePipeline(
+    from,
+    slots.map((slot) => ['CLUSTER', 'GETKEYSINSLOT', String(slot), String(NAMES_MAX)]),
+  );
+  const target = ['127.0.0.1', String(to.port), '', '0', String(MIGRATE_TIMEOUT_MS), 'KEYS'];
+  const full = found.filter((names) => Array.isArray(names) && names.length > 0);
+  await inOnePipeline(
+    from,
+    full.map((names) => ['MIGRATE', ...target, ...(Array.isArray(names) ? names.map(String) : [])]),
+  );
+}
+
+async function inOnePipeline(
+  node: RedisClusterNode,
+  commands: readonly (readonly string[])[],
+): Promise<readonly unknown[]> {
+  const client = new Redis(node.url, { maxRetriesPerRequest: 0, enableReadyCheck: false, protocol: 2 });
+  client.on('error', () => undefined);
+  try {
+    return await Promise.all(commands.map(([name = '', ...words]) => client.call(name, ...words)));
+  } finally {
+    client.disconnect();
+  }
 }
 
 async function everyInfo(
