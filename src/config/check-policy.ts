@@ -1,4 +1,5 @@
 import { METHODS } from '../core/method.ts';
+import { checkReconcile } from './check-reconcile.ts';
 import { type Finding, fault, warning } from './check-top.ts';
 import { nearestName } from './near.ts';
 import { UNMATCHED_NAME } from './resolve.ts';
@@ -63,6 +64,8 @@ export function checkPolicy(policy: Policy, top: Top | null, around: ConfigPath)
   }
   if (policy.lease > policy.retain)
     found.push(fault('lease is longer than retain', at('lease'), at('retain')));
+  if (policy.reconcile !== 'off')
+    found.push(...checkReconcile(policy.reconcile, (...path) => at('reconcile', ...path)));
   if (top !== null) found.push(...checkAgainstTop(policy, top, at));
   return found;
 }
@@ -96,12 +99,17 @@ function checkAgainstTop(
   }
   const head = policy.timeouts.head ?? top.upstream.headTimeout;
   const lateAnswer = policy.timeouts.lateAnswer ?? top.upstream.lateAnswer;
-  if (policy.onUnknown === 'retry' && policy.quiet < head + lateAnswer) {
+  const frees =
+    policy.onUnknown === 'retry' ||
+    (policy.reconcile !== 'off' &&
+      policy.reconcile.rules.some(({ verdict }) => verdict === 'did-not-happen'));
+  if (frees && policy.quiet < head + lateAnswer) {
     found.push(
       warning(
         'quiet is shorter than headTimeout and lateAnswer together, for which a backend may still be at work; a repeat could execute while the first request still does',
         at('quiet'),
         at('onUnknown'),
+        at('reconcile'),
       ),
     );
   }

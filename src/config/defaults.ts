@@ -33,9 +33,17 @@ export const POLICY_DEFAULTS = {
   replay: { withhold: [], setCookie: 'withhold' },
   onUnknown: 'hold',
   quiet: '60s',
+  reconcile: 'off',
   onStoreDown: 'refuse',
   unprovenEnd: 'park',
   limits: { request: '1MiB', response: '1MiB' },
+} as const;
+
+/** Within `reconcile`, where there is one. */
+export const RECONCILE_DEFAULTS = {
+  request: { method: 'GET', safe: false, callerHeaders: [], timeout: '2s' },
+  replay: { body: 'as-is' },
+  sweep: { interval: '30s', attempts: 20, maxAge: '24h' },
 } as const;
 
 export const DEFAULTS = {

@@ -87,8 +87,18 @@ function scalarText(node: Extract<ConfigNode, { kind: 'scalar' }>, path: readonl
     return quoted(node.written !== null && isOnlyVariables(node.written) ? node.written : MASK);
   if (path.join('.') === 'store.sentinel.password')
     return quoted(node.written !== null && isOnlyVariables(node.written) ? node.written : MASK);
+  if (isProbeCredential(path))
+    return quoted(node.written !== null && !node.written.includes(':-') ? node.written : MASK);
   if (path[0] === 'store' && path[1] === 'url') return quoted(maskPassword(escapedOf(node.value)));
   return quoted(typeof node.value === 'string' ? escapedOf(node.value) : node.value);
+}
+
+/** What a probe shows the backend. Of these fields alone it is known that they are no secret. */
+const OPEN_FIELDS = ['accept', 'accept-language', 'cache-control', 'content-type', 'host', 'user-agent'];
+
+function isProbeCredential(path: readonly string[]): boolean {
+  const [section, field, name] = path.slice(-3);
+  return section === 'request' && field === 'headers' && !OPEN_FIELDS.includes((name ?? '').toLowerCase());
 }
 
 /** A default inside `${…}` would be a secret in clear. */

@@ -9,6 +9,7 @@ import type {
 import { resolveStatusTable } from '../core/status-table.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { STORE_SIZE_DEFAULTS } from './defaults.ts';
+import { resolveReconcile } from './resolve-reconcile.ts';
 import type { ListenAddress, ResolvedConfig, StoreConfig } from './resolved.ts';
 import type { Top } from './schema.ts';
 import type { Policy, Route } from './schema-policy.ts';
@@ -211,6 +212,7 @@ function resolvePolicy(
     replay: { withheldHeaders: policy.replay.withhold, setCookie: policy.replay.setCookie },
     onUnknown: policy.onUnknown,
     quietMs: policy.quiet,
+    reconcile: resolveReconcile(policy.reconcile),
     onStoreDown: policy.onStoreDown,
     unprovenEnd: policy.unprovenEnd,
     requestBytesMax: policy.limits.request,

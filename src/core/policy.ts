@@ -1,3 +1,5 @@
+import type { ReconcilePolicy } from './reconcile.ts';
+
 /** A route's policy: plain frozen data, resolved when the configuration is loaded. */
 
 export type KeySource =
@@ -98,8 +100,9 @@ export type RoutePolicy = {
     readonly setCookie: 'withhold' | 'keep';
   };
   readonly onUnknown: 'hold' | 'retry';
-  /** How long an unknown must have been quiet before `retry` acts (design: `reconcile.quiet`). */
+  /** How long an unknown must have been quiet before `retry` or "did not happen" of a probe acts. */
   readonly quietMs: number;
+  readonly reconcile: ReconcilePolicy | null;
   readonly onStoreDown: 'refuse' | 'forward';
   /** What a response whose end cannot be proven does. */
   readonly unprovenEnd: 'park' | 'trust';

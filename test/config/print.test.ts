@@ -47,6 +47,22 @@ describe('the printed configuration', () => {
     expect(second.config.routes).toEqual(first.config.routes);
   });
 
+  it('masks what a probe shows the backend, unless it is written as variables', () => {
+    const probe = (value: string): string => `${UPSTREAM}
+routes:
+  - name: a
+    reconcile:
+      request: { path: "/p/{key}", headers: { Accept: text/plain, X-Api-Key: "${value}" } }
+      rules: [{ when: {}, verdict: unsure }]`;
+
+    const masked = printConfig(load(probe('hunter2')).effective);
+
+    expect(masked).toContain('X-Api-Key: "********"');
+    expect(masked).toContain('Accept: text/plain');
+    expect(printConfig(load(probe('Bearer ${PASSWORD}')).effective)).toContain('"Bearer ${PASSWORD}"');
+    expect(printConfig(load(probe('${NONE:-hunter2}')).effective)).not.toContain('hunter2');
+  });
+
   it('says where each value comes from', () => {
     const printed = printConfig(
       load('upstream:\n  url: http://127.0.0.1:3000\nlisten: ${LISTEN}\n', { LISTEN: '127.0.0.1:1' })

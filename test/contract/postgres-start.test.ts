@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { StoreUnavailable } from '../../src/store/contract.ts';
+import { loadMigrations } from '../../src/store/postgres/migrations.ts';
 import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/postgres-store.ts';
 import { judgeServer, type ServerFacts } from '../../src/store/postgres/server-facts.ts';
 import { createPostgresOpener, postgresOptions } from '../support/postgres-opener.ts';
@@ -217,7 +218,9 @@ describe('the schema of a postgres store', () => {
     );
 
     await Promise.all(stores.map((store) => store.ping()));
-    expect(await server.command('SELECT version FROM fleet.onceward_migration')).toEqual([{ version: 1 }]);
+    expect(await server.command('SELECT version FROM fleet.onceward_migration')).toEqual(
+      loadMigrations().map(({ version }) => ({ version })),
+    );
   });
 
   it('of a newer version is refused', async () => {
@@ -225,7 +228,7 @@ describe('the schema of a postgres store', () => {
     await server.command("INSERT INTO newer.onceward_migration VALUES (99, '0099-later')");
 
     expect(await refusal({ schema: 'newer' })).toMatch(
-      /is refused: its schema newer is of version 99, this program knows 1: use the version/,
+      /is refused: its schema newer is of version 99, this program knows \d+: use the version/,
     );
   });
 
