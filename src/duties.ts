@@ -3,8 +3,14 @@ import { createHealth, drainCheck, type HealthCheck, storeCheck } from './admin/
 import { type ObserveServer, startObserveServer } from './admin/observe-server.ts';
 import type { AdminRoute } from './admin/route-table.ts';
 import type { ResolvedConfig } from './config/resolved.ts';
+import { createReconciler } from './engine/reconcile.ts';
+import { createReconcileSweeper } from './engine/reconcile-sweeper.ts';
+import { createByteBudget } from './http/byte-budget.ts';
+import type { Upstream } from './http/seam.ts';
+import { createUpstream } from './http/upstream.ts';
 import { type Job, startJob } from './job.ts';
-import { type Base, type DrainState, monotonicMs, STORE_PING_MS, wallMs } from './parts.ts';
+import { type Base, type DrainState, monotonicMs, policiesOf, STORE_PING_MS, wallMs } from './parts.ts';
+import { sealingOf } from './snapshot.ts';
 
 /**
  * What is done once, however many processes take requests: the ports for probes, scrapes and operators, and the jobs
@@ -37,8 +43,42 @@ function adminRoutes(_options: DutyOptions): readonly AdminRoute[] {
 /** A pass removes a bounded number of expired records, so that no pass stops the world. */
 const SWEEP_RECORDS_MAX = 500;
 
-function jobs({ config, base }: DutyOptions): readonly Job[] {
+const RECONCILE_PASS_MS = 1_000;
+const SWEEP_PROBES_MAX = 8;
+const SWEEP_BUFFER_BYTES_MAX = 64 * 1024 * 1024;
+
+/** A backend is connected to only once there is something to ask it. */
+function reconcileJob({ config, base, current }: DutyOptions): { readonly job: Job; close(): Promise<void> } {
+  const { store, metrics, log, opened } = base;
+  let upstream: Upstream | null = null;
+  const sweeper = createReconcileSweeper({
+    store,
+    reconciler: createReconciler({
+      ...{ store, metrics, log, wallMs, monotonicMs },
+      budget: createByteBudget(SWEEP_BUFFER_BYTES_MAX),
+      probesMax: SWEEP_PROBES_MAX,
+    }),
+    secrets: opened.secrets,
+    sealing: () => sealingOf(current()),
+    policies: () => policiesOf(current()),
+    upstream: () => {
+      const { origin, connectMs, queueMs } = config.upstream;
+      upstream ??= createUpstream({ origin, connectMs, queueMs, connectionsMax: SWEEP_PROBES_MAX });
+      return upstream;
+    },
+    monotonicMs,
+  });
+  const onError = (error: unknown): void =>
+    log.storeUnavailable('error', `reconcile: ${error instanceof Error ? error.message : 'failed'}`);
+  return {
+    job: { intervalMs: RECONCILE_PASS_MS, run: () => sweeper.run(), onError },
+    close: async () => await upstream?.close(),
+  };
+}
+
+function jobs({ config, base }: DutyOptions, reconcile: Job): readonly Job[] {
   return [
+    reconcile,
     {
       intervalMs: config.storePolicy.sweepIntervalMs,
       run: () => base.opened.store.sweep(SWEEP_RECORDS_MAX),
@@ -71,13 +111,14 @@ export async function startDuties(options: DutyOptions): Promise<Duties> {
       : await startObserveServer({ ...observeParts, listen: config.observe, onError });
   try {
     const admin = await startAdmin(options, observeParts);
-    const running = jobs(options).map(startJob);
+    const reconcile = reconcileJob(options);
+    const running = jobs(options, reconcile.job).map(startJob);
     return {
       observe,
       admin,
       async stop() {
         for (const job of running) job.stop();
-        await Promise.all([observe?.close(), admin?.close()]);
+        await Promise.all([observe?.close(), admin?.close(), reconcile.close()]);
       },
     };
   } catch (error) {

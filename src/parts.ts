@@ -1,6 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ResolvedConfig } from './config/resolved.ts';
+import type { RoutePolicy } from './core/policy.ts';
 import { createOwners } from './engine/owner.ts';
+import { createReconciler } from './engine/reconcile.ts';
 import { createResealer } from './engine/resealer.ts';
 import { createSettler } from './engine/settler.ts';
 import type { Engine } from './engine/types.ts';
@@ -32,6 +34,8 @@ export type DrainState = { phase: 'serving' | 'not-ready' | 'draining' | 'ended'
 
 /** Whose time is the wall clock of a server; the others count on a monotonic one. */
 const SERVER_STORES: ReadonlySet<Store['kind']> = new Set(['redis', 'postgres']);
+/** Probes for repeats at once; a backend that answers none of them must not be asked without bound. */
+const REPEAT_PROBES_MAX = 32;
 export const STORE_PING_MS = 1_000;
 export const CLOSE_LOG_MS = 1_000;
 
@@ -91,6 +95,10 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
     store,
     keepAlive: createKeepAlive({ store, monotonicMs, onError: (error) => log.unexpected(error) }),
     settler,
+    reconciler: createReconciler({
+      ...{ store, metrics, log, budget: overload.budget, wallMs, monotonicMs },
+      probesMax: REPEAT_PROBES_MAX,
+    }),
     metrics,
     log,
     budget: overload.budget,
@@ -120,7 +128,10 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
   };
 }
 
+export function policiesOf({ routes, fallback }: ResolvedConfig): readonly RoutePolicy[] {
+  return fallback.kind === 'policy' ? [...routes, fallback.policy] : routes;
+}
+
 export function routeNames(config: ResolvedConfig): readonly string[] {
-  const names = config.routes.map((route) => route.name);
-  return config.fallback.kind === 'policy' ? [...names, config.fallback.policy.name] : names;
+  return policiesOf(config).map(({ name }) => name);
 }

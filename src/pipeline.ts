@@ -205,7 +205,7 @@ async function handleRead(
   const digest = fingerprint(policy.fingerprint, head, body.bytes());
   const recordKeys = recordKeysOf(snapshot.secrets, policy.keyspace, scope, key);
   const context = { ...unread, scope, key, recordKey: recordKeys[0] ?? null };
-  const claimed = await claimBounded(context, recordKeys, digest);
+  const claimed = await claimBounded(context, recordKeys, digest, body.bytes());
   switch (claimed.kind) {
     case 'answered':
       return await act(context, claimed, digest, body);
@@ -253,7 +253,8 @@ async function act(
       return answerProblem(context, 'key-reused', 'mismatch');
     case 'policy-changed':
       return answerProblem(context, 'policy-changed', 'mismatch');
-    // claim() has re-opened once; unknown again means that another took it and lost it in between.
+    // claim() has asked or re-opened once; unknown again means that it is, or that another lost it in between.
+    case 'probe':
     case 'reopen':
     case 'outcome-unknown':
       return answerProblem(context, 'outcome-unknown', 'unknown');

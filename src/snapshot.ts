@@ -23,7 +23,7 @@ export function createSnapshot(
   };
 }
 
-function sealingOf({ encryption }: ResolvedConfig): Sealing | null {
+export function sealingOf({ encryption }: ResolvedConfig): Sealing | null {
   if (encryption.keys.length === 0) return null;
   const keys = encryption.keys.map(({ id, key }) => sealKey(id, Buffer.from(key, 'hex')));
   return { keys, bind: encryption.bind, responses: encryption.responses };

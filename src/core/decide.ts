@@ -13,6 +13,8 @@ export type Decision =
   | { readonly kind: 'join'; readonly token: number; readonly waitMs: number; readonly waitersMax: number }
   /** `onUnknown: retry`, and the exchange has been quiet long enough: re-open the key, then claim again. */
   | { readonly kind: 'reopen'; readonly token: number }
+  /** `reconcile`: ask the backend what became of it, then decide again without. */
+  | { readonly kind: 'probe' }
   | { readonly kind: 'in-flight' }
   | { readonly kind: 'mismatch' }
   | { readonly kind: 'policy-changed' }
@@ -23,7 +25,7 @@ export type Decision =
 export function decide(
   result: ClaimResult,
   fingerprint: string,
-  policy: Pick<RoutePolicy, 'fingerprint' | 'inFlight' | 'onUnknown' | 'quietMs'>,
+  policy: Pick<RoutePolicy, 'fingerprint' | 'inFlight' | 'onUnknown' | 'quietMs' | 'reconcile'>,
 ): Decision {
   if (result.kind === 'claimed') return { kind: 'execute', token: result.token, attempt: result.attempt };
   // Under another policy the digests cannot be compared: a false 422 would blame the client for our change.
@@ -49,6 +51,7 @@ export function decide(
     case 'completed':
       return decideCompleted(result.token, result.response);
     case 'unknown':
+      if (policy.reconcile !== null) return { kind: 'probe' };
       // Before the quiet time is over a backend may still be at work on the first request.
       return policy.onUnknown === 'retry' && result.unknownForMs >= policy.quietMs
         ? { kind: 'reopen', token: result.token }

@@ -2,7 +2,7 @@ import { mayHaveBody } from './headers.ts';
 import { type JsonValue, readJson } from './json.ts';
 import { valueAt } from './json-pointer.ts';
 import { spanAt } from './json-span.ts';
-import type { StoredResponse } from './record.ts';
+import type { PlainResponse } from './record.ts';
 import { fieldValue, jsonText, render, renderTarget, type Template, type Values } from './template.ts';
 import { unreachable } from './unreachable.ts';
 import { firstValue, type RawHeaders } from './wire.ts';
@@ -119,7 +119,7 @@ export type ProbeAnswer = {
 };
 
 export type Verdict =
-  | { readonly kind: 'completed'; readonly response: StoredResponse }
+  | { readonly kind: 'completed'; readonly response: PlainResponse }
   | { readonly kind: 'did-not-happen' }
   | { readonly kind: 'unsure' };
 
@@ -214,7 +214,7 @@ function equals(expected: Expected, value: JsonValue, values: Values): Fit {
 /** Of the answer's own fields only what says how to read the body: the rest speaks of the question. */
 const BODY_FIELDS = ['content-type', 'content-encoding', 'content-language'] as const;
 
-function replayOf(shape: ReplayShape, answer: ProbeAnswer, values: Values): StoredResponse | null {
+function replayOf(shape: ReplayShape, answer: ProbeAnswer, values: Values): PlainResponse | null {
   const status = shape.status ?? answer.status;
   const own = renderFields(shape.headers, values);
   if (own === null) return null;
@@ -279,7 +279,7 @@ const CASED = {
  * request that had been quiet by then is "did not happen" said for good: earlier the backend may still be at work.
  */
 export type AfterProbe =
-  | { readonly kind: 'complete'; readonly response: StoredResponse }
+  | { readonly kind: 'complete'; readonly response: PlainResponse }
   | { readonly kind: 'release' }
   | { readonly kind: 'hold'; readonly why: 'unsure' | 'not-quiet' };
 

@@ -19,6 +19,11 @@ export function parseTemplate(text: string): Template {
   return parts;
 }
 
+/** As it was written. */
+export function templateText(template: Template): string {
+  return template.map((part) => (part.kind === 'text' ? part.text : `{${part.name}}`)).join('');
+}
+
 export function namesIn(template: Template): readonly string[] {
   return template.flatMap((part) => (part.kind === 'value' ? [part.name] : []));
 }

@@ -1,7 +1,10 @@
+import { captureValues } from '../core/capture.ts';
 import { decide } from '../core/decide.ts';
 import type { RoutePolicy } from '../core/policy.ts';
+import type { ReconcilePolicy } from '../core/reconcile.ts';
 import type { ClaimRequest, ClaimResult, Owner, RecordKey } from '../core/record.ts';
 import { StoreUnavailable } from '../store/contract.ts';
+import { writeNote } from './note.ts';
 import type { Engine, RequestContext } from './types.ts';
 
 export type ClaimAnswer = {
@@ -16,43 +19,79 @@ export type ClaimAnswer = {
 export type Claimed = ClaimAnswer | { readonly kind: 'down'; readonly error: StoreUnavailable };
 
 /**
- * Claims a key, re-opening an unknown one at most once where the route says so. `recordKeys` are the key under each
+ * Claims a key; an unknown one is asked about or re-opened at most once where the route says so. `recordKeys` are the key under each
  * secret, current first: while secrets are rotated, a record made under an older one is still the record.
  */
 export async function claim(
   context: RequestContext,
   recordKeys: readonly RecordKey[],
   digest: string,
+  body: Uint8Array,
 ): Promise<Claimed> {
   const { engine, policy } = context;
-  const request = claimRequest(engine, policy, digest);
   let recordKey = recordKeys[0] ?? '';
+  let request = claimRequest(engine, policy, digest);
   let claimSent: 'no' | 'yes' = 'no';
+  let unknown: ClaimAnswer | null = null;
   try {
     for (const older of recordKeys.slice(1)) {
       const view = await engine.store.inspect(older);
       if (view !== null && view.state !== 'released') recordKey = older;
     }
+    if (policy.reconcile !== null)
+      request = { ...request, note: noteOf(context, policy.reconcile, recordKey, digest, body) };
     claimSent = 'yes';
-    let sentMs = engine.monotonicMs();
-    let result = await engine.store.claim(recordKey, request);
-    const decision = decide(result, digest, policy);
-    if (decision.kind === 'reopen') {
-      await engine.store.resolve(recordKey, decision.token, {
-        kind: 'released',
-        quietMs: policy.quietMs,
-      });
-      sentMs = engine.monotonicMs();
-      result = await engine.store.claim(recordKey, request);
-    }
-    return { kind: 'answered', result, recordKey, owner: request.owner, sentMs };
+    const first = await send(engine, recordKey, request);
+    if ((await reopened(context, first, digest)) === 'as-it-was') return first;
+    unknown = first;
+    return await send(engine, recordKey, request);
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error;
     // The reply is lost, the claim may be there: it is given back by its owner until its lease is over.
     if (claimSent === 'yes' && error.sent !== 'no')
       engine.settler.releaseOwner(recordKey, request.owner, request.leaseMs);
-    return { kind: 'down', error };
+    // It was unknown a moment ago: no word of the operator on an absent store is meant for that.
+    return unknown !== null && policy.reconcile !== null ? unknown : { kind: 'down', error };
   }
+}
+
+async function send(engine: Engine, recordKey: RecordKey, request: ClaimRequest): Promise<ClaimAnswer> {
+  const sentMs = engine.monotonicMs();
+  const result = await engine.store.claim(recordKey, request);
+  return { kind: 'answered', result, recordKey, owner: request.owner, sentMs };
+}
+
+/** What an unknown key comes to: a probe has the first word, `onUnknown: retry` the second. */
+async function reopened(
+  { engine, policy, snapshot, head, key }: RequestContext,
+  { recordKey, result }: ClaimAnswer,
+  digest: string,
+): Promise<'changed' | 'as-it-was'> {
+  let decision = decide(result, digest, policy);
+  if (decision.kind === 'probe') {
+    const repeat = { key: key ?? '', rawHeaders: head.rawHeaders };
+    const { upstream, secrets, sealing } = snapshot;
+    const question = { recordKey, policy, upstream, secrets, sealing, repeat };
+    const settled = await engine.reconciler.settle(question);
+    if (settled === 'changed') return 'changed';
+    decision = decide(result, digest, { ...policy, reconcile: null });
+  }
+  if (decision.kind !== 'reopen') return 'as-it-was';
+  await engine.store.resolve(recordKey, decision.token, { kind: 'released', quietMs: policy.quietMs });
+  return 'changed';
+}
+
+function noteOf(
+  { snapshot, policy, head, key }: RequestContext,
+  { capture }: ReconcilePolicy,
+  recordKey: RecordKey,
+  digest: string,
+  body: Uint8Array,
+): Uint8Array | null {
+  const [secret] = snapshot.secrets;
+  if (secret === undefined) return null;
+  const values = captureValues(capture, key ?? '', head, body);
+  return writeNote(secret, recordKey, digest, { route: policy.name, values });
 }
 
 function claimRequest(engine: Engine, policy: RoutePolicy, digest: string): ClaimRequest {

@@ -62,6 +62,8 @@ export async function execute(
       // Two may hold the body: a settlement that is still being tried, and a slow client's socket. After both.
       onEnd: () => context.incoming.reply.onClosed(() => capture.dispose()),
     });
+    if (answered !== null && settlement.kind === 'complete' && written === 'ok')
+      engine.metrics.resolved('late-answer', 'completed');
     return { ...answer(context, capture, captured, settlement, written, answered), attempt };
   } catch (error) {
     capture.dispose();

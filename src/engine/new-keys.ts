@@ -11,18 +11,19 @@ export async function claimBounded(
   context: RequestContext,
   recordKeys: readonly RecordKey[],
   digest: string,
+  body: Uint8Array,
 ): Promise<Claimed | { readonly kind: 'no-new-keys'; readonly retryAfterMs: number }> {
   const { principal } = context;
-  if (principal === null) return await claim(context, recordKeys, digest);
+  if (principal === null) return await claim(context, recordKeys, digest, body);
   const taken = principal.takeNewKey();
   if (taken.kind === 'none-left') {
     const known = await isKnown(context, recordKeys);
     if (known instanceof StoreUnavailable) return { kind: 'down', error: known };
     if (known === 'no') return { kind: 'no-new-keys', retryAfterMs: taken.retryAfterMs };
     // Gone since it was looked at, it becomes a new one: rare, and not worth a second look.
-    return await claim(context, recordKeys, digest);
+    return await claim(context, recordKeys, digest, body);
   }
-  const claimed = await claim(context, recordKeys, digest);
+  const claimed = await claim(context, recordKeys, digest, body);
   if (madeRecord(claimed) === 'no') principal.giveNewKeyBack();
   return claimed;
 }

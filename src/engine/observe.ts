@@ -94,13 +94,12 @@ async function shadowClaim(
   const digest = fingerprint(policy.fingerprint, head, body);
   const current = snapshot.secrets[0];
   if (current === undefined) return SHADOW_FAILED;
-  const claimed = await claim(
-    context,
-    [recordKey(current, `${OBSERVED}${policy.keyspace}`, scope, key)],
-    digest,
-  );
+  // To observe is to ask nobody.
+  const silent = { ...policy, reconcile: null };
+  const recordKeys = [recordKey(current, `${OBSERVED}${policy.keyspace}`, scope, key)];
+  const claimed = await claim({ ...context, policy: silent }, recordKeys, digest, body);
   if (claimed.kind === 'down') return SHADOW_FAILED;
-  const decision = decide(claimed.result, digest, policy);
+  const decision = decide(claimed.result, digest, silent);
   switch (decision.kind) {
     case 'execute':
       return {
@@ -118,6 +117,7 @@ async function shadowClaim(
     case 'mismatch':
     case 'policy-changed':
       return { outcome: 'mismatch', claim: null };
+    case 'probe':
     case 'reopen':
     case 'outcome-unknown':
       return { outcome: 'unknown', claim: null };

@@ -12,6 +12,7 @@ import type { Store } from '../store/contract.ts';
 import type { KeepAlive } from '../store/keep-alive.ts';
 import type { Admission } from './admission.ts';
 import type { Principal, Principals } from './principals.ts';
+import type { Reconciler } from './reconcile.ts';
 import type { Resealer } from './resealer.ts';
 import type { Sealing } from './sealing.ts';
 import type { Settler } from './settler.ts';
@@ -21,6 +22,7 @@ export type Engine = {
   readonly store: Store;
   readonly keepAlive: KeepAlive;
   readonly settler: Settler;
+  readonly reconciler: Reconciler;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly budget: ByteBudget;

@@ -27,6 +27,8 @@ export type Log = {
   /** A stored response did not open and was not served. `keyId`: under which key it says it is. */
   responseUnreadable(route: string, recordKey: RecordKey, reason: UnreadableReason, keyId: string): void;
   storeUnavailable(reason: StoreUnavailableReason, message: string): void;
+  /** A probe got no answer that could be judged. */
+  probeFailed(route: string, message: string): void;
   /** A defect: what no code expected. The stack is logged. */
   unexpected(error: unknown): void;
   /** Life of the process: started, draining, stopped, reloads. `facts` hold no secrets. */
@@ -92,6 +94,11 @@ export function createLog(options: LogOptions): Log {
     storeUnavailable(reason, message) {
       limit.incident(`store-unavailable ${reason}`, (count) => {
         logger.warn({ reason, detail: bounded(message, MESSAGE_CHARS_MAX), count }, 'store unavailable');
+      });
+    },
+    probeFailed(route, message) {
+      limit.incident(`probe-failed ${route}`, (count) => {
+        logger.warn({ route, detail: bounded(message, MESSAGE_CHARS_MAX), count }, 'probe failed');
       });
     },
     unexpected(error) {

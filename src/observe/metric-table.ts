@@ -37,6 +37,24 @@ export const STORE_RESULTS = ['ok', ...STORE_UNAVAILABLE_REASONS] as const;
 /** `ok`: the store answered, whatever it said (a lost claim is an answer). */
 export type StoreResult = (typeof STORE_RESULTS)[number];
 
+const PROBE_VERDICTS = [
+  'completed',
+  'did-not-happen',
+  'not-quiet',
+  'unsure',
+  'no-answer',
+  'not-asked',
+] as const;
+export type ProbeVerdict = (typeof PROBE_VERDICTS)[number];
+
+const RESOLVERS = ['probe', 'operator', 'late-answer'] as const;
+export type Resolver = (typeof RESOLVERS)[number];
+
+const ADMIN_WRITES = ['resolve', 'forget'] as const;
+export type AdminWrite = (typeof ADMIN_WRITES)[number];
+const ADMIN_RESULTS = ['done', 'refused', 'denied'] as const;
+export type AdminResult = (typeof ADMIN_RESULTS)[number];
+
 const RELOAD_RESULTS = ['applied', 'refused'] as const;
 export type ReloadResult = (typeof RELOAD_RESULTS)[number];
 
@@ -195,6 +213,36 @@ export const METRICS = {
     kind: 'counter',
     help: 'Stored responses sealed anew under the current key when they were read. Result failed: tried again at the next read.',
     labels: [{ name: 'result', values: RESEAL_RESULTS }],
+    buckets: [],
+    start: 'zero',
+  },
+  probes: {
+    name: 'onceward_probes_total',
+    kind: 'counter',
+    help: 'Probes of unknown outcomes, by verdict. not-quiet: did not happen, said before `quiet` was over; no-answer: failed or took too long; not-asked: a value for the question was missing.',
+    labels: [ROUTE, { name: 'verdict', values: PROBE_VERDICTS }],
+    buckets: [],
+    start: 'zero',
+  },
+  resolutions: {
+    name: 'onceward_resolutions_total',
+    kind: 'counter',
+    help: 'Outcomes that had become unknown, or were about to, and were found out, by whom. Released: it did not happen.',
+    labels: [
+      { name: 'by', values: RESOLVERS },
+      { name: 'to', values: ['completed', 'released'] },
+    ],
+    buckets: [],
+    start: 'zero',
+  },
+  adminWrites: {
+    name: 'onceward_admin_writes_total',
+    kind: 'counter',
+    help: 'Writes asked for on the admin port. refused: the record did not allow it; denied: no token that fits.',
+    labels: [
+      { name: 'action', values: ADMIN_WRITES },
+      { name: 'result', values: ADMIN_RESULTS },
+    ],
     buckets: [],
     start: 'zero',
   },

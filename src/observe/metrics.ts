@@ -23,9 +23,13 @@ import {
   observe,
 } from './instruments.ts';
 import {
+  type AdminResult,
+  type AdminWrite,
   METRICS,
+  type ProbeVerdict,
   type ReloadResult,
   type ResealResult,
+  type Resolver,
   STORE_RESULTS,
   type StoreResult,
   UNMATCHED,
@@ -70,6 +74,9 @@ export type Metrics = {
   claimLost(route: string): void;
   responseUnreadable(reason: UnreadableReason): void;
   responseResealed(result: ResealResult): void;
+  probed(route: string, verdict: ProbeVerdict): void;
+  resolved(by: Resolver, to: 'completed' | 'released'): void;
+  adminWrite(action: AdminWrite, result: AdminResult): void;
   observed(route: string, outcome: Outcome): void;
   problem(code: ProblemCode): void;
   overloaded(overload: Overload): void;
@@ -86,9 +93,11 @@ type RouteCells = {
   readonly upstream: Children<HistogramCell>;
   readonly unknown: Children<NumberCell>;
   readonly lost: NumberCell;
+  readonly probes: Children<NumberCell>;
   readonly observed: Children<NumberCell>;
 };
 
+// tidy: a method for each thing that is counted, a line or two each.
 export function createMetrics(options: MetricsOptions): Metrics {
   const families = createFamilies();
   const routes = new Map<string, RouteCells>();
@@ -109,6 +118,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const reloads = preset(METRICS.configReloads.labels[0].values, (result) =>
     families.configReloads.child([result]),
   );
+  const resolutions = preset2(METRICS.resolutions, (labels) => families.resolutions.child(labels));
+  const adminWrites = preset2(METRICS.adminWrites, (labels) => families.adminWrites.child(labels));
   families.buildInfo.child([options.version, options.nodeVersion, options.store]).value = 1;
   const inFlight = families.inFlight.child([]);
   const requestBounds = METRICS.requestSeconds.buckets;
@@ -143,6 +154,15 @@ export function createMetrics(options: MetricsOptions): Metrics {
       cellsOf(route).lost.value += 1;
     },
     ...sealedResponses(families),
+    probed(route, verdict) {
+      cellsOf(route).probes.get(verdict).value += 1;
+    },
+    resolved(by, to) {
+      resolutions.get(by).get(to).value += 1;
+    },
+    adminWrite(action, result) {
+      adminWrites.get(action).get(result).value += 1;
+    },
     observed(route, outcome) {
       cellsOf(route).observed.get(outcome).value += 1;
     },
@@ -173,6 +193,9 @@ function createFamilies() {
     claimsLost: numberFamily(METRICS.claimsLost),
     responsesUnreadable: numberFamily(METRICS.responsesUnreadable),
     responsesResealed: numberFamily(METRICS.responsesResealed),
+    probes: numberFamily(METRICS.probes),
+    resolutions: numberFamily(METRICS.resolutions),
+    adminWrites: numberFamily(METRICS.adminWrites),
     observed: numberFamily(METRICS.observed),
     problems: numberFamily(METRICS.problems),
     overloads: numberFamily(METRICS.overloads),
@@ -210,6 +233,7 @@ function routeCells(families: Families, route: string): RouteCells {
       families.unknownRecords.child([route, reason]),
     ),
     lost: families.claimsLost.child([route]),
+    probes: preset(METRICS.probes.labels[1].values, (verdict) => families.probes.child([route, verdict])),
     observed: new Children(OUTCOMES, (outcome) => families.observed.child([route, outcome])),
   };
 }
@@ -220,6 +244,16 @@ function preset<Cell>(values: readonly string[], make: (value: string) => Cell):
   for (const value of values) children.get(value);
   return children;
 }
+
+/** The same for two labels. */
+function preset2<Cell>(
+  { labels }: { readonly labels: readonly [Labels, Labels] },
+  make: (values: readonly [string, string]) => Cell,
+): Children<Children<Cell>> {
+  return preset(labels[0].values, (first) => preset(labels[1].values, (second) => make([first, second])));
+}
+
+type Labels = { readonly values: readonly string[] };
 
 function createRenderer(families: Families, options: MetricsOptions): Metrics['render'] {
   const processFamilies = createProcessMetrics();
@@ -239,6 +273,9 @@ function createRenderer(families: Families, options: MetricsOptions): Metrics['r
       numberSamples(families.claimsLost),
       numberSamples(families.responsesUnreadable),
       numberSamples(families.responsesResealed),
+      numberSamples(families.probes),
+      numberSamples(families.resolutions),
+      numberSamples(families.adminWrites),
       numberSamples(families.observed),
       singleSample(METRICS.storeRecords, stats.records),
       singleSample(METRICS.storeBytes, stats.bytes),

@@ -31,6 +31,7 @@ function policy(over: Partial<Parameters<typeof decide>[2]> = {}): Parameters<ty
     inFlight: { kind: 'join', waitMs: 2_000, waitersMax: 100 },
     onUnknown: 'hold',
     quietMs: 60_000,
+    reconcile: null,
     ...over,
   };
 }

@@ -29,7 +29,8 @@ describe('claims while the store is down', () => {
     });
 
     const kinds = new Set<string>();
-    for (let n = 0; n < 1_000; n += 1) kinds.add((await claim(context, [`k${n}`], 'digest')).kind);
+    for (let n = 0; n < 1_000; n += 1)
+      kinds.add((await claim(context, [`k${n}`], 'digest', Buffer.from('body'))).kind);
 
     expect([...kinds]).toEqual(['down']);
     expect(releases.length).toBe(sent);

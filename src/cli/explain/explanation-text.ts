@@ -1,6 +1,7 @@
 import { formatDuration, formatSize } from '../../config/units.ts';
 import type { Decision } from '../../core/decide.ts';
 import type { FingerprintBody, KeySource, RoutePolicy, StatusAction } from '../../core/policy.ts';
+import { templateText } from '../../core/template.ts';
 import { unreachable } from '../../core/unreachable.ts';
 import { type ProblemCode, problemType } from '../../problems/registry.ts';
 import type { Case, CaseName, Explanation, FieldPresence, Identity } from './explanation.ts';
@@ -204,6 +205,8 @@ function decisionText(decision: Decision, policy: RoutePolicy): string {
       return `waits up to ${formatDuration(decision.waitMs)} for the first answer (at most ${decision.waitersMax} wait), else ${problemText('in-flight')}`;
     case 'reopen':
       return `executed again, once the outcome has been unknown for ${formatDuration(policy.quietMs)} (onUnknown: retry); before that ${problemText('outcome-unknown')}`;
+    case 'probe':
+      return `${probeText(policy)}; while it is unsure ${unsureText(policy)}`;
     case 'in-flight':
       return problemText('in-flight');
     case 'mismatch':
@@ -217,6 +220,23 @@ function decisionText(decision: Decision, policy: RoutePolicy): string {
     default:
       return unreachable(decision);
   }
+}
+
+function probeText({ reconcile, quietMs }: RoutePolicy): string {
+  if (reconcile === null) return '';
+  const { method, path, timeoutMs } = reconcile.request;
+  const verdicts = new Set(reconcile.rules.map(({ verdict }) => verdict.kind));
+  const completed = verdicts.has('completed') ? '; completed: the answer is replayed at once' : '';
+  const released = verdicts.has('did-not-happen')
+    ? `; did not happen: executed, once the outcome has been unknown for ${formatDuration(quietMs)}`
+    : '';
+  return `asks the backend (${method} ${templateText(path)}, at most ${formatDuration(timeoutMs)})${completed}${released}`;
+}
+
+function unsureText(policy: RoutePolicy): string {
+  return policy.onUnknown === 'retry'
+    ? decisionText({ kind: 'reopen', token: 0 }, policy)
+    : problemText('outcome-unknown');
 }
 
 function storeDownRow(policy: RoutePolicy): readonly [string, string] {
