@@ -1,3 +1,4 @@
+// tidy: one table.
 import { OUTCOMES, REQUEST_CLASSES } from '../core/outcome.ts';
 import { OVERLOADS } from '../core/overload.ts';
 import type { ParkReason } from '../core/settle.ts';

@@ -1,3 +1,4 @@
+// tidy: a method for each metric of the table.
 import { OUTCOMES, type Outcome, type RequestClass } from '../core/outcome.ts';
 import type { Overload, Pressure } from '../core/overload.ts';
 import type { ParkReason } from '../core/settle.ts';
@@ -5,6 +6,7 @@ import type { ProblemCode } from '../problems/registry.ts';
 import type { Store, StoreStats } from '../store/contract.ts';
 import type { StoreOperation } from '../store/guard.ts';
 import type { UnreadableReason } from '../store/seal.ts';
+import { boundedStats } from './bounded-stats.ts';
 import {
   contentType,
   histogramSamples,
@@ -299,36 +301,4 @@ function loadSamples(load: LoadFigures): readonly SampleFamily[] {
     singleSample(METRICS.connections, load.connections),
     singleSample(METRICS.connectionsRefused, load.connectionsRefused),
   ];
-}
-
-const NO_STATS: StoreStats = { records: null, bytes: null };
-
-/** A store that hangs costs one pending call and the deadline of each scrape, never the scrape. */
-function boundedStats(options: MetricsOptions): () => Promise<StoreStats> {
-  let pending: Promise<StoreStats> | null = null;
-  const start = async (): Promise<StoreStats> => {
-    try {
-      return await options.stats();
-    } catch {
-      return NO_STATS;
-    }
-  };
-  return async () => {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<StoreStats>((resolve) => {
-      timer = setTimeout(resolve, options.statsDeadlineMs, NO_STATS);
-    });
-    try {
-      if (pending === null) {
-        const call = start();
-        pending = call;
-        void call.then(() => {
-          pending = null;
-        });
-      }
-      return await Promise.race([pending, late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  };
 }

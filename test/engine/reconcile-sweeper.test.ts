@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { readNote, writeNote } from '../../src/engine/note.ts';
 import { createReconcileSweeper, type ReconcileSweeper } from '../../src/engine/reconcile-sweeper.ts';
+import { granted, newRecordKey, requestOf } from '../contract/harness.ts';
 import {
   json,
   LEASE_MS,
@@ -12,6 +13,7 @@ import {
   SECRET,
 } from './reconcile-stage.ts';
 
+const DONE = { key: 'k1', state: 'done' };
 const stages: ReconcileStage[] = [];
 afterEach(async () => {
   for (const stage of stages.splice(0)) await stage.close();
@@ -22,6 +24,46 @@ async function open(reconcile: object = PROBED): Promise<ReconcileStage> {
   stages.push(stage);
   return stage;
 }
+
+describe('what a probe asks with', () => {
+  const CAPTURING = {
+    ...PROBED,
+    request: { path: '/charges?key={key}&of={customer}' },
+    capture: { customer: { json: '/customer' } },
+  };
+
+  test('was captured from the first request, whatever a repeat carries', async () => {
+    const stage = await open(CAPTURING);
+    const claim = await stage.dispatched({ key: 'k1', customer: 'first' });
+    await stage.store.park(claim, 'reset');
+
+    await stage.reconciler.settle(stage.question(claim, { repeat: { key: 'k1', rawHeaders: [] } }));
+
+    expect(stage.probes[0]?.url).toBe('/charges?key=k1&of=first');
+  });
+
+  test('is not made up where a value was not captured', async () => {
+    const stage = await open(CAPTURING);
+    const claim = await stage.dispatched();
+    await stage.store.park(claim, 'reset');
+
+    expect(await stage.reconciler.settle(stage.question(claim))).toBe('unsure');
+
+    expect([stage.probes.length, stage.verdicts]).toEqual([0, ['not-asked']]);
+  });
+
+  test('is the key alone where a record has no note that opens', async () => {
+    const stage = await open();
+    const { claim } = await granted(stage.store, newRecordKey(), requestOf(1000, { lease: 1 }));
+    await stage.store.park(claim, 'reset');
+    stage.answer(json(200, DONE));
+
+    expect(await stage.reconciler.settle(stage.question(claim))).toBe('unsure');
+    const repeat = { key: 'k1', rawHeaders: [] };
+    stage.advance(1000);
+    expect(await stage.reconciler.settle(stage.question(claim, { repeat }))).toBe('changed');
+  });
+});
 
 describe('a note', () => {
   const note = {
