@@ -219,6 +219,8 @@ function answer(
     return {
       ...answerProblem(context, 'upstream-unreachable', 'upstream_unreachable', {
         detail: unreachableDetail(end.message),
+        // Without a proven release the claim may have been another's since, who may have executed.
+        ...(written === 'ok' ? {} : { executed: 'unknown' as const }),
       }),
       upstreamMs,
     };

@@ -101,6 +101,8 @@ function ending(context: RequestContext, passed: Passed, note: ForwardNote): End
       return {
         ...answerProblem(context, 'upstream-unreachable', 'upstream_unreachable', {
           detail: unreachableDetail(end.message),
+          // The store was not asked: an earlier request with this key may have been executed.
+          ...(note.unprotected === undefined ? {} : { executed: 'unknown' as const }),
         }),
         upstreamMs,
       };

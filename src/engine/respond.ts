@@ -13,6 +13,8 @@ export type ProblemExtras = {
   readonly retryAfterMs?: number;
   /** unkeyed: nothing would hold a repeat of this request back. */
   readonly keyed?: 'unkeyed';
+  /** unknown: this attempt proves nothing of the key, whatever the code says by itself. */
+  readonly executed?: 'unknown';
 };
 
 /** The one place where a request is answered with a problem. */

@@ -16,6 +16,8 @@ export type ProblemInput = {
   readonly retryAfterMs?: number;
   /** unkeyed: the request made no record. Default keyed, as most codes exist only there. */
   readonly keyed?: 'keyed' | 'unkeyed';
+  /** In place of the code's own word: what earlier requests with this key did is not known here. */
+  readonly executed?: 'unknown';
 };
 
 /**
@@ -54,7 +56,7 @@ export function renderProblem(input: ProblemInput): RenderedProblem {
     retryable,
   };
   if (type.sameKey !== null && input.keyed !== 'unkeyed') members.sameKey = type.sameKey;
-  if (type.executed !== null) members.executed = type.executed;
+  if (type.executed !== null) members.executed = input.executed ?? type.executed;
   if (retryAfterMs !== null) members.retryAfterMs = retryAfterMs;
   if (input.key !== undefined) members.idempotency_key = input.key;
   members.error = { type: errorType(type.status), code: input.code, message: input.detail ?? type.detail };

@@ -9,7 +9,7 @@ import { keyedPost } from './request-text.ts';
 
 /** A store that is the memory store until one of its operations is made to fail (edge cases 72 and 73). */
 
-const broken = vi.hoisted(() => ({ operations: new Set<string>() }));
+const broken = vi.hoisted(() => ({ operations: new Set<string>(), lost: new Set<string>() }));
 
 vi.mock('../../src/store/open.ts', async (original) => {
   const actual = await original<typeof open>();
@@ -28,6 +28,7 @@ function breakable(store: Store): Store {
       if (typeof name === 'string' && broken.operations.has(name)) {
         return () => Promise.reject(new StoreUnavailable('connection', 'made to fail'));
       }
+      if (typeof name === 'string' && broken.lost.has(name)) return () => Promise.resolve('lost');
       const member: unknown = Reflect.get(target, name, target);
       return typeof member === 'function' ? member.bind(target) : member;
     },
@@ -37,6 +38,7 @@ function breakable(store: Store): Store {
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
   broken.operations.clear();
+  broken.lost.clear();
   for (const close of closers.splice(0).reverse()) await close();
 });
 
@@ -145,4 +147,37 @@ it('a joiner whose store fails is told so, and never forwarded', async () => {
     'store-unavailable',
     1,
   ]);
+});
+
+// Found by the simulation: the word speaks of the key, and this attempt has proved nothing of it.
+it.each([
+  { what: 'the release finds another claim', lost: 'release', operation: null, defaults: undefined },
+  { what: 'the release cannot be proven', lost: null, operation: 'release', defaults: undefined },
+  {
+    what: 'the store was not asked',
+    lost: null,
+    operation: 'claim',
+    defaults: 'onStoreDown: forward',
+  },
+])(
+  'an attempt that was not sent does not say that the key was not executed where $what',
+  async ({ lost, operation, defaults }) => {
+    const { upstream, proxy } = await stage(defaults);
+    await upstream.close();
+    if (lost !== null) broken.lost.add(lost);
+    if (operation !== null) broken.operations.add(operation);
+
+    const { body } = await rawExchange(proxy.port, REQUEST);
+
+    expect(JSON.parse(body.toString())).toMatchObject({ code: 'upstream-unreachable', executed: 'unknown' });
+  },
+);
+
+it('an attempt that was not sent says that the key was not executed once its release is proven', async () => {
+  const { upstream, proxy } = await stage();
+  await upstream.close();
+
+  const { body } = await rawExchange(proxy.port, REQUEST);
+
+  expect(JSON.parse(body.toString())).toMatchObject({ code: 'upstream-unreachable', executed: 'no' });
 });
