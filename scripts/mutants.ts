@@ -1,0 +1,147 @@
+import { spawnSync } from 'node:child_process';
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import process from 'node:process';
+import { renderReliabilityDocs } from './generate-reliability-docs.ts';
+import { circumstances, keepReport, type ReliabilityFigure } from './reliability-reports.ts';
+
+/**
+ * `npm run mutants -- [NAME…]`: Stryker changes each file of src/core in every way it knows, one at a time, and the
+ * file's own tests must notice: test/core/NAME.test.ts, and what is named here. Without names all files are done and
+ * docs/reliability/mutants.json is written. Tests of other parts would find more; what counts here is that a
+ * decision is tested where it is made.
+ */
+
+const ROOT = join(import.meta.dirname, '..');
+const REPORT = join(ROOT, 'reports/mutants/mutation.json');
+const SCORE_MIN = 95;
+
+/** Where a file's tests do not bear its name, or not all of them. */
+const TESTS: Readonly<Record<string, readonly string[]>> = {
+  classify: ['method', 'plan'],
+  key: ['key', 'key-sources'],
+  'json-pointer': ['key-sources'],
+  json: ['json', 'canonical-json'],
+  'status-table': ['status-table', 'settle'],
+  transition: ['transition', 'transition-claim'],
+  wire: ['wire', 'headers'],
+};
+
+/** Shapes and one line each: nothing to change, or nothing that could be told. */
+const WITHOUT_DECISIONS = ['outcome', 'policy', 'record', 'unreachable'];
+
+type Score = {
+  readonly name: string;
+  readonly killed: number;
+  readonly survived: number;
+  readonly ignored: number;
+};
+
+function mutate(name: string): Score {
+  rmSync(REPORT, { force: true });
+  const tests = TESTS[name] ?? [name];
+  // Without any, Stryker would have nothing to run: all that could be changed would survive.
+  const there = tests.filter((test) => globSync(join(ROOT, `test/core/${test}.test.ts`)).length > 0);
+  const ran = spawnSync(
+    process.execPath,
+    [
+      join(ROOT, 'node_modules/@stryker-mutator/core/bin/stryker.js'),
+      ...['run', 'stryker.config.json', '--mutate', `src/core/${name}.ts`],
+      ...['--incrementalFile', `reports/mutants/incremental-${name}.json`],
+    ],
+    {
+      cwd: ROOT,
+      env: { ...process.env, ONCEWARD_MUTANT_TESTS: there.join(',') },
+      stdio: ['ignore', 'pipe', 'inherit'],
+      encoding: 'utf8',
+      maxBuffer: 64 * 1024 * 1024,
+    },
+  );
+  mkdirSync(join(ROOT, 'reports/mutants'), { recursive: true });
+  writeFileSync(join(ROOT, `reports/mutants/${name}.txt`), ran.stdout);
+  return scoreOf(name);
+}
+
+/** From Stryker's report. A mutant that hangs is found out; one that no test runs has survived. */
+function scoreOf(name: string): Score {
+  const report: {
+    readonly files: Readonly<Record<string, { readonly mutants: readonly { readonly status: string }[] }>>;
+  } = JSON.parse(readFileSync(REPORT, 'utf8'));
+  const states = Object.values(report.files).flatMap(({ mutants }) => mutants.map(({ status }) => status));
+  const count = (...wanted: readonly string[]): number =>
+    states.filter((state) => wanted.includes(state)).length;
+  return {
+    name,
+    killed: count('Killed', 'Timeout'),
+    survived: count('Survived', 'NoCoverage', 'RuntimeError'),
+    ignored: count('Ignored'),
+  };
+}
+
+function percent({ killed, survived }: Pick<Score, 'killed' | 'survived'>): number {
+  return killed + survived === 0 ? 100 : Math.floor((killed / (killed + survived)) * 10_000) / 100;
+}
+
+function figures(scores: readonly Score[]): readonly ReliabilityFigure[] {
+  const sum = (part: 'killed' | 'survived' | 'ignored'): number =>
+    scores.reduce((total, score) => total + score[part], 0);
+  const all = percent({ killed: sum('killed'), survived: sum('survived') });
+  return [
+    {
+      what: 'mutants found out, %',
+      value: all,
+      bound: `≥ ${SCORE_MIN}`,
+      met: all >= SCORE_MIN ? 'yes' : 'no',
+    },
+    { what: 'mutants', value: sum('killed') + sum('survived'), bound: null, met: 'unbounded' },
+    {
+      what: 'left out: cases no value of the type reaches, or equivalent with its reason beside it',
+      value: sum('ignored'),
+      bound: null,
+      met: 'unbounded',
+    },
+    ...scores.map((score) => ({
+      what: `src/core/${score.name}.ts, %`,
+      value: percent(score),
+      bound: null,
+      met: 'unbounded' as const,
+    })),
+  ];
+}
+
+function main(names: readonly string[]): number {
+  const all = globSync(join(ROOT, 'src/core/*.ts'))
+    .map((file) => basename(file, '.ts'))
+    .filter((name) => !WITHOUT_DECISIONS.includes(name))
+    .sort();
+  const startedAt = new Date().toISOString();
+  const startMs = performance.now();
+  const scores: Score[] = [];
+  for (const name of names.length === 0 ? all : names) {
+    const score = mutate(name);
+    scores.push(score);
+    process.stdout.write(
+      `mutants: ${name}: ${percent(score)} %, ${score.survived} survived, see reports/mutants/${name}.txt\n`,
+    );
+  }
+  const found = figures(scores);
+  if (names.length === 0) {
+    keepReport({
+      name: 'mutants',
+      promise:
+        'Every decision in src/core is tested where it is made: of the changes Stryker makes to it, its own tests find out nearly all.',
+      form: 'full',
+      seed: null,
+      startedAt,
+      seconds: Math.round((performance.now() - startMs) / 1000),
+      figures: [...found],
+      versions: [],
+      ...circumstances(),
+    });
+    writeFileSync(join(ROOT, 'docs/reliability.md'), renderReliabilityDocs());
+  }
+  process.stdout.write(`mutants: ${found[0]?.value} % found out\n`);
+  return found[0]?.met === 'yes' ? 0 : 1;
+}
+
+process.exitCode = main(process.argv.slice(2));
