@@ -77,7 +77,9 @@ export async function openBase({ config, version, logDestination }: BaseOptions)
     observe: (operation, result, seconds) => metrics.storeOperation(operation, result, seconds),
     onDefect: (_operation, error) => log.unexpected(error),
     underWayMax: config.storePolicy.underWayMax,
-    ...(SERVER_STORES.has(opened.store.kind) ? { quiet: createQuietWatch(monotonicMs) } : {}),
+    ...(SERVER_STORES.has(opened.store.kind)
+      ? { quiet: createQuietWatch(monotonicMs, longestLeaseMs(config)) }
+      : {}),
   });
   return { log, opened, store, metrics, overload };
 }
@@ -126,6 +128,10 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
     draining: () =>
       drainState.phase === 'draining' || drainState.phase === 'ended' ? 'draining' : 'serving',
   };
+}
+
+function longestLeaseMs(config: ResolvedConfig): number {
+  return Math.max(0, ...policiesOf(config).map(({ leaseMs }) => leaseMs));
 }
 
 export function policiesOf({ routes, fallback }: ResolvedConfig): readonly RoutePolicy[] {

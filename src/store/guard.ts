@@ -141,7 +141,7 @@ export function guardStore(store: Store, options: GuardOptions): Store {
       return run(
         'claim',
         () => store.claim(recordKey, request),
-        quiet === undefined ? undefined : (result) => quiet.claimed(recordKey, result),
+        quiet === undefined ? undefined : (result) => quiet.claimed(recordKey, result, request.leaseMs),
       );
     },
     dispatch: (claim) => run('dispatch', () => store.dispatch(claim)),

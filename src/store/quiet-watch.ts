@@ -6,7 +6,8 @@ import type { ClaimResult, RecordKey, RecordView } from '../core/record.ts';
  * the first (fault 29). So the process that would release it must itself have seen it unknown for as long.
  */
 export type QuietWatch = {
-  claimed(recordKey: RecordKey, result: ClaimResult): void;
+  /** `leaseMs`: what was asked for, which may be longer than any lease at the start. */
+  claimed(recordKey: RecordKey, result: ClaimResult, leaseMs: number): void;
   inspected(recordKey: RecordKey, view: RecordView | null): void;
   /** Whether it has been unknown under this token for quietMs by the clock of this process. */
   isQuiet(recordKey: RecordKey, token: number, quietMs: number): 'yes' | 'not-yet';
@@ -26,9 +27,18 @@ const FORGET_MS = 3_600_000;
 /** By how much the two clocks may differ over the time between two looks; more is a jump, and counting starts anew. */
 const DRIFT_MS = 2_000;
 
-export function createQuietWatch(monotonicMs: () => number, sightsMax = SIGHTS_MAX): QuietWatch {
+/**
+ * `leaseMsMax`: the longest lease of any route. No quiet time is shorter: within it a live holder has renewed, and is
+ * seen in flight.
+ */
+export function createQuietWatch(
+  monotonicMs: () => number,
+  leaseMsMax: number,
+  sightsMax = SIGHTS_MAX,
+): QuietWatch {
   /** The one seen longest ago comes first. */
   const sights = new Map<RecordKey, Sight>();
+  let longestMs = leaseMsMax;
 
   function see(recordKey: RecordKey, token: number, unknownForMs: number): void {
     const nowMs = monotonicMs();
@@ -47,7 +57,8 @@ export function createQuietWatch(monotonicMs: () => number, sightsMax = SIGHTS_M
   }
 
   return {
-    claimed(recordKey, result) {
+    claimed(recordKey, result, leaseMs) {
+      longestMs = Math.max(longestMs, leaseMs);
       if (result.kind === 'unknown') see(recordKey, result.token, result.unknownForMs);
       else if (sights.size > 0) sights.delete(recordKey);
     },
@@ -57,7 +68,9 @@ export function createQuietWatch(monotonicMs: () => number, sightsMax = SIGHTS_M
     },
     isQuiet(recordKey, token, quietMs) {
       const sight = sights.get(recordKey);
-      return sight?.token === token && monotonicMs() - sight.firstMs >= quietMs ? 'yes' : 'not-yet';
+      return sight?.token === token && monotonicMs() - sight.firstMs >= Math.max(quietMs, longestMs)
+        ? 'yes'
+        : 'not-yet';
     },
   };
 }

@@ -136,7 +136,7 @@ describe.each(SERVERS)('when the clock of $name jumps', ({ start }) => {
     const guarded = guardStore(store, {
       deadlineMs: 60_000,
       monotonicMs: () => nowMs,
-      quiet: createQuietWatch(() => nowMs),
+      quiet: createQuietWatch(() => nowMs, LEASE_MS),
     });
     const claim = await claimed('quiet');
     clock.set(HOUR_MS);
