@@ -13,6 +13,7 @@ const TOOLS: readonly Tool[] = [
   // The server; the commands in /usr/bin come with a client alone.
   { binary: '/usr/lib/postgresql/*/bin/postgres', debianPackage: 'postgresql' },
   { binary: '/usr/lib/*/faketime/libfaketime.so.1', debianPackage: 'libfaketime' },
+  { binary: '/usr/sbin/pgbouncer', debianPackage: 'pgbouncer' },
   { binary: '/usr/bin/openssl', debianPackage: 'openssl' },
   { binary: '/usr/bin/strace', debianPackage: 'strace' },
 ];

@@ -229,6 +229,44 @@ describe('a postgres server that takes no writes', () => {
   });
 });
 
+describe('a postgres server that stops keeping what it acknowledges, by a reload', () => {
+  const SETTINGS = [
+    ['synchronous_commit', 'on'],
+    ['fsync', 'on'],
+    ['full_page_writes', 'on'],
+  ] as const;
+
+  afterEach(async () => {
+    for (const [name, value] of SETTINGS) await server.set(name, value);
+  });
+
+  it.each(SETTINGS)(
+    '%s: refuses claims, goes on replaying, and is used again afterwards',
+    async (name, well) => {
+      const watching = await opener.open(server.url, { schema: schema(), fitnessMs: 20 });
+      const key = await completedKey();
+      await server.set(name, 'off');
+
+      await untilReason('unsafe', () => claimOf(watching));
+      await expect(claimOf(watching)).rejects.toThrow(`its ${name} is off`);
+      expect(await reasonOf(watching.ping())).toBe('unsafe');
+      expect(responseOf(await claimOf(watching, key))).toEqual(FULL);
+      await server.set(name, well);
+
+      await untilReason('answered', () => claimOf(watching));
+    },
+  );
+
+  it('is accepted where loss is', async () => {
+    const careless = await opener.open(server.url, { schema: schema(), acceptLoss: 'accept', fitnessMs: 20 });
+    await server.set('fsync', 'off');
+    await endSessions();
+
+    expect((await onceAvailable(() => claimOf(careless))).kind).toBe('claimed');
+    await careless.ping();
+  });
+});
+
 describe('a postgres server whose standby does not answer', () => {
   afterEach(async () => {
     await server.set('synchronous_standby_names', '');

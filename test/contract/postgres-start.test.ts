@@ -2,7 +2,6 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { StoreUnavailable } from '../../src/store/contract.ts';
-import { loadMigrations } from '../../src/store/postgres/migrations.ts';
 import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres/postgres-store.ts';
 import { judgeServer, type ServerFacts } from '../../src/store/postgres/server-facts.ts';
 import { createPostgresOpener, postgresOptions } from '../support/postgres-opener.ts';
@@ -208,52 +207,6 @@ describe('a standby', () => {
     expect(await store.complete(claim, FULL, 60_000)).toBe('ok');
     await store.close();
     await demoted.remove();
-  });
-});
-
-describe('the schema of a postgres store', () => {
-  it('is made once when many replicas start at the same time', async () => {
-    const stores = await Promise.all(
-      Array.from({ length: 6 }, () => opener.open(server.url, { schema: 'fleet', connectionsMax: 1 })),
-    );
-
-    await Promise.all(stores.map((store) => store.ping()));
-    expect(await server.command('SELECT version FROM fleet.onceward_migration')).toEqual(
-      loadMigrations().map(({ version }) => ({ version })),
-    );
-  });
-
-  it('of a newer version is refused', async () => {
-    await opener.open(server.url, { schema: 'newer' });
-    await server.command("INSERT INTO newer.onceward_migration VALUES (99, '0099-later')");
-
-    expect(await refusal({ schema: 'newer' })).toMatch(
-      /is refused: its schema newer is of version 99, this program knows \d+: use the version/,
-    );
-  });
-
-  it('needs no right to create once it is there, and says so where it is not', async () => {
-    await server.command(`CREATE ROLE clerk LOGIN PASSWORD '${PASSWORD}'`);
-    const at = server.url.replace('onceward:', 'clerk:');
-    expect(await refusal({ at, schema: 'office' })).toMatch(
-      /is refused: its user may not create the tables in the schema office: start once with one that may/,
-    );
-    await opener.open(server.url, { schema: 'office' });
-    await server.command(
-      'GRANT USAGE ON SCHEMA office TO clerk; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA office TO clerk',
-    );
-
-    const store = await opener.open(at, { schema: 'office' });
-
-    expect((await store.claim(newRecordKey(), requestOf(1000))).kind).toBe('claimed');
-  });
-
-  it('that is gone under a running store makes it unavailable', async () => {
-    const store = await opener.open(server.url, { schema: 'gone' });
-    await server.command('DROP SCHEMA gone CASCADE');
-
-    await expect(store.ping()).rejects.toThrow('its tables are gone');
-    await expect(store.claim(newRecordKey(), requestOf(1000))).rejects.toBeInstanceOf(StoreUnavailable);
   });
 });
 

@@ -76,6 +76,6 @@ async function greet(client: ClientBase, options: ConnectionsOptions): Promise<v
     throw new StoreUnavailable('readonly', 'postgres is a standby, which takes no writes');
   }
   const losses = options.acceptLoss === 'refuse' ? crashLosses(facts) : [];
-  if (losses.length > 0) throw new StoreUnavailable('error', `postgres is refused: ${losses.join('; ')}`);
+  if (losses.length > 0) throw new StoreUnavailable('unsafe', `postgres is refused: ${losses.join('; ')}`);
   await options.guard.look(asker(client, options.statements));
 }

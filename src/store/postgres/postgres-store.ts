@@ -1,7 +1,10 @@
+import type { Client } from 'pg';
 import { type Store, StoreUnavailable } from '../contract.ts';
 import { type Address, maskedUrl, readAddress } from './address.ts';
+import { watchFitness } from './fitness.ts';
 import { listRecords } from './listing.ts';
 import { migrate } from './migrations.ts';
+import { refuseSharedSessions } from './pooling.ts';
 import { createRecordSteps } from './record-steps.ts';
 import { readAwaitRows, readCount, readCountOrNull } from './reply.ts';
 import { createSecretGuard, type SecretGuard } from './secret-guard.ts';
@@ -23,6 +26,8 @@ export type PostgresStoreOptions = SessionLimits & {
   readonly acceptLoss: 'accept' | 'refuse';
   /** A short public digest of each HMAC secret, current first. */
   readonly secretIds: readonly string[];
+  /** Between two looks at the settings of the server. Default 5 s. */
+  readonly fitnessMs?: number;
 };
 
 export type OpenedPostgresStore = { readonly store: Store; readonly warnings: readonly string[] };
@@ -32,8 +37,8 @@ const COUNTED_MAX = 10_000;
 
 /**
  * Records in the primary of a PostgreSQL, one row each; every step is one statement, judged by the server's clock. Many
- * processes may share it. A pooler between may run in session mode; transaction mode breaks LISTEN, the time limits of
- * the session and named statements, and the store cannot detect it.
+ * processes may share it. A pooler between must run in session mode, which is tried out at start: transaction mode
+ * breaks LISTEN, the time limits of the session and named statements.
  * @throws StoreUnavailable when the server cannot be reached, Error when it must not be used; one line each
  */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<OpenedPostgresStore> {
@@ -68,6 +73,7 @@ async function prepare(
     const facts = await beginSession(client, statements, limits);
     const { faults, warnings } = judgeServer(facts, options.acceptLoss);
     if (faults.length > 0) throw new Refused(faults.join('; '));
+    await refusePooling(client, options, address);
     await migrate(client, options.schema);
     await guard.adopt(asker(client, statements));
     return warnings.map((warning) => `${where}: ${warning}`);
@@ -80,6 +86,19 @@ async function prepare(
   }
 }
 
+async function refusePooling(client: Client, options: PostgresStoreOptions, address: Address): Promise<void> {
+  const other = createClient(address, options);
+  await connect(other, options.url);
+  try {
+    await refuseSharedSessions(client, other, NOTIFY_MS);
+  } finally {
+    await other.end();
+  }
+}
+
+/** A message takes a few milliseconds. */
+const NOTIFY_MS = 3_000;
+
 /** A migration rewrites what is there, and waits for the replica that began it. */
 const MIGRATION_MS = 60_000;
 
@@ -91,6 +110,7 @@ type Parts = {
 
 function createStore({ runner, options, address }: Parts): Store {
   const channel = settledChannel(options.schema);
+  const fitness = watchFitness(runner.run, options.acceptLoss, options.fitnessMs);
   const settlements = createSettlements({
     createClient: () => createClient(address, options),
     channel,
@@ -98,7 +118,7 @@ function createStore({ runner, options, address }: Parts): Store {
   });
   return {
     kind: 'postgres',
-    ...createRecordSteps(runner.run, channel),
+    ...createRecordSteps(runner.run, channel, fitness.demand),
     list: (cursor, filter) => listRecords(runner.run, cursor, filter),
     settled: (recordKey, signal) => settlements.wait(recordKey, signal),
     async sweep(recordsMax) {
@@ -109,8 +129,12 @@ function createStore({ runner, options, address }: Parts): Store {
       const [row] = await runner.run('stats', [COUNTED_MAX]);
       return { records: readCountOrNull(row?.[0]), bytes: readCountOrNull(row?.[1]) };
     },
-    ping: () => runner.prove(),
+    async ping() {
+      await runner.prove();
+      fitness.demand();
+    },
     async close() {
+      fitness.stop();
       await Promise.all([settlements.close(), runner.close()]);
     },
   };

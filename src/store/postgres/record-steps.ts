@@ -1,6 +1,6 @@
 import type { ClaimRequest, ClaimResult, RecordKey } from '../../core/record.ts';
 import { encodeResponse } from '../codec.ts';
-import { type Resolution, type Store, StoreUnavailable } from '../contract.ts';
+import { type Resolution, type Store, StoreUnavailable, type StoreUnavailableReason } from '../contract.ts';
 import {
   type Ask,
   readClaimRows,
@@ -16,10 +16,15 @@ const RELEASED_RETAIN_MS = 60_000;
 /** Another statement can come between twice in a row; so often is no accident. */
 const CLAIM_TRIES_MAX = 8;
 
+/** Where nothing is granted, and what is settled can still be told. */
+const STILL_READS: ReadonlySet<StoreUnavailableReason> = new Set(['readonly', 'unsafe']);
+
 /** The steps of a record, one statement each; values in the order of the statement's header. */
 export function createRecordSteps(
   run: Ask,
   channel: string,
+  /** Throws StoreUnavailable while nothing may be granted. */
+  demandFitness: () => void,
 ): Omit<Store, 'kind' | 'list' | 'settled' | 'sweep' | 'stats' | 'ping' | 'close'> {
   async function claim(key: RecordKey, request: ClaimRequest): Promise<ClaimResult> {
     const { owner, fingerprint, policyId, leaseMs, unknownRetainMs, state, retainMs, note } = request;
@@ -34,9 +39,10 @@ export function createRecordSteps(
   return {
     async claim(key, request) {
       try {
+        demandFitness();
         return await claim(key, request);
       } catch (error) {
-        if (!(error instanceof StoreUnavailable) || error.reason !== 'readonly') throw error;
+        if (!(error instanceof StoreUnavailable) || !STILL_READS.has(error.reason)) throw error;
         // A claim is a write in the eyes of a server that takes none, even where it would only read.
         const rows = await run('inspect', [key, 'with-response']);
         const answer = settledAnswer(readInspectRows(rows));

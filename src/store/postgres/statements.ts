@@ -22,6 +22,7 @@ export const STATEMENT_NAMES = [
   'prove',
   'look',
   'session',
+  'fitness',
 ] as const;
 export type StatementName = (typeof STATEMENT_NAMES)[number];
 

@@ -15,6 +15,8 @@ SELECT
   current_setting('fsync'),
   current_setting('full_page_writes'),
   (SELECT count(*)::integer FROM pg_stat_replication),
+  -- Kept as it was judged: a reload does not change it under us.
+  set_config('synchronous_commit', current_setting('synchronous_commit'), false),
   set_config('statement_timeout', $1, false),
   set_config('lock_timeout', $2, false),
   set_config('default_transaction_isolation', 'read committed', false),
