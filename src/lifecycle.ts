@@ -1,4 +1,5 @@
 import { diffPolicies } from './config/diff.ts';
+import { diffEncryption } from './config/diff-encryption.ts';
 import type { Loaded } from './config/load.ts';
 import type { ResolvedConfig } from './config/resolved.ts';
 import { restartNeeded } from './config/watch.ts';
@@ -60,7 +61,10 @@ export function judgeReload(
   }
   metrics.configReload('applied');
   log.event('info', 'configuration loaded', {
-    changes: diffPolicies(before, loaded.config).map(({ text }) => text),
+    changes: [
+      ...diffPolicies(before, loaded.config).map(({ text }) => text),
+      ...diffEncryption(before, loaded.config),
+    ],
     restartNeeded: restartNeeded(before, loaded.config),
   });
   return loaded.config;

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { diffPolicies } from '../config/diff.ts';
+import { diffEncryption } from '../config/diff-encryption.ts';
 import { type Loaded, loadConfigFile } from '../config/load.ts';
 import type { Io } from './io.ts';
 
@@ -35,8 +36,11 @@ export async function runCheck(args: readonly string[], io: Io): Promise<number>
   if (values.against !== undefined) {
     const old = await loadConfigFile(values.against, io.env);
     if (old.kind === 'faults') return reportFaults(old, io);
-    const changes = diffPolicies(old.config, loaded.config);
-    for (const change of changes) io.out(`${file}: change: ${change.text}\n`);
+    const changes = [
+      ...diffPolicies(old.config, loaded.config).map(({ text }) => text),
+      ...diffEncryption(old.config, loaded.config),
+    ];
+    for (const change of changes) io.out(`${file}: change: ${change}\n`);
     if (changes.length > 0) return 1;
   }
   io.out('ok\n');
