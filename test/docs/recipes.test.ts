@@ -6,9 +6,14 @@ import { loadConfigFile } from '../../src/config/load.ts';
 const FOLDER = join(import.meta.dirname, '../../docs/recipes');
 const recipes = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
 
+const VARIABLES = {
+  ONCEWARD_SECRET: 'x'.repeat(32),
+  ONCEWARD_KEY_1: Buffer.from('a key of thirty-two random bytes').toString('base64'),
+};
+
 describe('the recipes', () => {
   it.each(recipes)('%s is a configuration without faults', async (name) => {
-    const loaded = await loadConfigFile(join(FOLDER, name), { ONCEWARD_SECRET: 'x'.repeat(32) });
+    const loaded = await loadConfigFile(join(FOLDER, name), VARIABLES);
 
     expect(loaded.kind === 'faults' ? loaded.faults.map((fault) => fault.text) : []).toEqual([]);
   });
