@@ -125,6 +125,18 @@ routes:
     expect(load(printed, env).config.encryption).toEqual(first.config.encryption);
   });
 
+  it('masks the password for sentinels, and what came from a variable stays one', () => {
+    const file = (password: string): string =>
+      `${UPSTREAM}\nsecrets: ["0123456789abcdef0123456789abcdef"]\nstore: { url: redis://a:pa55@s:1, sentinel: { name: main, password: ${password} } }`;
+
+    const masked = printConfig(load(file('word-of-sentinels')).effective);
+    expect(masked).not.toMatch(/word-of-sentinels|pa55/);
+    expect(masked).toMatch(/ {4}password: "\*{8}" {2}# /);
+    expect(printConfig(load(file('"${WORD}"'), { WORD: 'word-of-sentinels' }).effective)).toContain(
+      'password: "${WORD}"  # env WORD\n',
+    );
+  });
+
   it('shows a secret from a variable as the variable', () => {
     expect(printConfig(load(`${UPSTREAM}\nsecrets: ["\${SECRET}"]`).effective)).toContain(
       'secrets: ["${SECRET}"]  # env SECRET\n',

@@ -162,6 +162,21 @@ describe('a redis server that gives no answer', () => {
   });
 });
 
+describe('a connection that is half open', () => {
+  it('is left when it has been silent for long enough, and another is made', async () => {
+    const relay = await startTcpRelay(server.port);
+    cleanups.push(relay.close);
+    const relayed = await opener.open(`redis://127.0.0.1:${relay.port}`);
+    relay.goSilent();
+    const startMs = performance.now();
+
+    expect(await reasonOf(claimOf(relayed))).toBe('timeout');
+    expect(performance.now() - startMs).toBeLessThan(COMMAND_TIMEOUT_MS * 3);
+
+    expect((await onceAvailable(() => claimOf(relayed))).kind).toBe('claimed');
+  });
+});
+
 describe('a claim whose reply was lost', () => {
   let relay: TcpRelay;
   let relayed: Store;

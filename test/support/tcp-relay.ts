@@ -8,18 +8,22 @@ export type TcpRelay = {
   loseNextAnswer(): Promise<void>;
   /** Resets every connection; the next ones go to another server. */
   moveTo(serverPort: number): void;
+  /** Half open: connections stay as they are and nothing comes through any more; new ones work. */
+  goSilent(): void;
   close(): Promise<void>;
 };
 
 export async function startTcpRelay(serverPort: number): Promise<TcpRelay> {
   const clients = new Set<Socket>();
+  const silent = new WeakSet<Socket>();
   let lost: (() => void) | null = null;
   let target = serverPort;
   const listener = createServer((client) => {
     const upstream = connect({ port: target, host: '127.0.0.1' });
     clients.add(client);
-    client.on('data', (chunk) => upstream.write(chunk));
+    client.on('data', (chunk) => silent.has(client) || upstream.write(chunk));
     upstream.on('data', (chunk) => {
+      if (silent.has(client)) return;
       if (lost === null) {
         client.write(chunk);
         return;
@@ -49,6 +53,9 @@ export async function startTcpRelay(serverPort: number): Promise<TcpRelay> {
     moveTo(otherPort) {
       target = otherPort;
       for (const client of clients) client.resetAndDestroy();
+    },
+    goSilent() {
+      for (const client of clients) silent.add(client);
     },
     async close() {
       const closed = once(listener, 'close');

@@ -64,6 +64,15 @@ export function createClient(
  * @throws StoreUnavailable with one line that says where and what to do.
  */
 export async function connect(client: Redis, where: string): Promise<void> {
+  try {
+    await connectOnce(client);
+  } catch (error) {
+    throw unreachableServer(where, error);
+  }
+}
+
+/** Connects once, and throws why it did not. */
+export async function connectOnce(client: Redis): Promise<void> {
   let cause: Error | null = null;
   const remember = (error: Error): void => {
     cause ??= error;
@@ -76,7 +85,7 @@ export async function connect(client: Redis, where: string): Promise<void> {
     // The event tells why; the promise only that.
     const told = cause ?? error;
     client.disconnect();
-    throw unreachableServer(where, told);
+    throw told;
   } finally {
     client.off('error', remember);
   }

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { StoreUnavailable } from '../contract.ts';
 import { type Address, addressText } from './address.ts';
-import { type ClientOptions, createClient } from './client.ts';
+import { type ClientOptions, connectOnce, createClient } from './client.ts';
 import { attempt } from './script-runner.ts';
 import { SLOTS } from './slots.ts';
 
@@ -67,7 +67,7 @@ export function sentinelDiscovery(
   async function ask(client: Redis): Promise<{ readonly primary: Address; readonly epoch: number } | null> {
     if (client.status !== 'ready') {
       client.disconnect();
-      await client.connect();
+      await connectOnce(client);
     }
     const [address, state] = await Promise.all([
       client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name),
@@ -134,7 +134,7 @@ export function clusterDiscovery(seeds: readonly Address[], options: ClientOptio
       for (const seed of seeds) {
         const client = createClient(options, seed, 'end');
         try {
-          await attempt(() => client.connect());
+          await attempt(() => connectOnce(client));
           return await slotsOf(client);
         } catch (error) {
           why = clusterFault(seed, error);

@@ -1,5 +1,5 @@
 import { StoreUnavailable, type StoreUnavailableReason } from '../contract.ts';
-import { type Address, addressText } from './address.ts';
+import type { Address } from './address.ts';
 import type { Discovery } from './discovery.ts';
 import { createMembers, createRoutes } from './routes.ts';
 import type { Errand, ScriptArgument } from './script-runner.ts';
@@ -55,11 +55,11 @@ export function createFleet(options: FleetOptions): Fleet {
   const { discovery, commandTimeoutMs } = options;
   const members = createMembers(options.createServer);
   const routes = createRoutes(members);
-  let life: 'open' | 'closed' = 'open';
+  let life: 'opening' | 'open' | 'closed' = 'opening';
   let checks = 0;
   let timer: NodeJS.Timeout | null = null;
   const refreshSoon = coalesced(REFRESH_MS_MIN, async () => {
-    if (life === 'closed' || options.layout === 'fixed') return;
+    if (life !== 'open' || options.layout === 'fixed') return;
     const found = await discovery.find(members.all().map(({ client }) => client));
     if (life === 'open') routes.take(found, 'soon');
   });
@@ -97,19 +97,18 @@ export function createFleet(options: FleetOptions): Fleet {
     discovery.close();
   }
 
+  const ways: Ways = { ownerOf, follow, refreshSoon };
   return {
     async open() {
       routes.take(await discovery.find([]), 'not-yet');
       await Promise.all(routes.primaries().map((server) => server.open()));
+      life = 'open';
       timer = setInterval(check, options.checkMs);
       timer.unref();
     },
     run: (name, key, arguments_, writes) =>
-      deliver({ ownerOf, follow, refreshSoon }, { name, key, arguments_, writes }, commandTimeoutMs),
-    servers: () =>
-      [...new Set(routes.primaries())].sort((a, b) =>
-        addressText(a.address) < addressText(b.address) ? -1 : 1,
-      ),
+      deliver(ways, { name, key, arguments_, writes }, commandTimeoutMs),
+    servers: routes.inOrder,
     slotsOf: routes.slotsOf,
     async close() {
       end();

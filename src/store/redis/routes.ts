@@ -44,6 +44,8 @@ export type Routes = {
   learn(slot: number, server: Server): void;
   ownerOf(key: string): Server | undefined;
   primaries(): readonly Server[];
+  /** The same by address, so that a listing can go on where it was. */
+  inOrder(): readonly Server[];
   slotsOf(address: Address): readonly number[] | null;
 };
 
@@ -65,6 +67,7 @@ export function createRoutes(members: Members): Routes {
       return (moved.size === 0 ? undefined : moved.get(slot)) ?? primaries[(owners[slot] ?? 0) - 1];
     },
     primaries: () => primaries,
+    inOrder: () => primaries.toSorted((a, b) => (addressText(a.address) < addressText(b.address) ? -1 : 1)),
     slotsOf(address) {
       const { owners, primaries: addresses } = layout;
       if (owners === null) return null;
