@@ -6,8 +6,8 @@ import { systemClock } from '../../src/store/lmdb/system-clock.ts';
 import { FULL, newRecordKey, requestOf } from './harness.ts';
 
 /**
- * A process on a small file system: writes until the disk is full, then says on stdout what a replay, a new claim and
- * a ping give. At a line on stdin it removes its ballast, tries until a claim is executed, and says it once more.
+ * A process on a small file system: writes until the disk is full, then says on stdout what a replay, a new claim, a
+ * ping and the settlement of a claim from before give. At a line on stdin it removes its ballast, tries until a claim is executed, and says it once more.
  */
 const [root = ''] = process.argv.slice(2);
 const path = join(root, 'store');
@@ -40,7 +40,10 @@ async function report(): Promise<void> {
   const replay = await store.claim('kept', requestOf(1000)).then((result) => result.kind, reasonOf);
   const fresh = await execute(newRecordKey()).then(() => 'executed', reasonOf);
   const ping = await store.ping().then(() => 'well', reasonOf);
-  process.stdout.write(`${replay} ${fresh} ${ping}\n`);
+  const settled = await store
+    .complete(inFlight, { ...FULL, body: Buffer.alloc(20_000) }, 3_600_000)
+    .then((result) => result, reasonOf);
+  process.stdout.write(`${replay} ${fresh} ${ping} ${settled}\n`);
 }
 
 async function failure(): Promise<string | null> {
@@ -48,6 +51,10 @@ async function failure(): Promise<string | null> {
 }
 
 await execute('kept');
+const before = requestOf(1000, { lease: 60, retain: 3600, unknownRetain: 3600 });
+const held = await store.claim('in-flight', before);
+if (held.kind !== 'claimed') throw new Error(`in-flight is ${held.kind}`);
+const inFlight = { recordKey: 'in-flight', owner: before.owner, token: held.token };
 while ((await failure()) === null);
 await report();
 process.stdin.once('data', async () => {

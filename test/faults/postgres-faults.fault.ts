@@ -2,6 +2,7 @@ import { baseConfig, type ChildProxy, startChildProxy, temporaryFolder } from '.
 import { startCountingBackend } from '../support/counting-backend.ts';
 import { type PostgresServer, startPostgresServer } from '../support/postgres-server.ts';
 import { seededRandom } from '../support/seeded.ts';
+import { until } from '../support/send-request.ts';
 import { startTcpRelay, type TcpRelay } from '../support/tcp-relay.ts';
 import {
   exactly,
@@ -27,6 +28,8 @@ export const FAULT: FaultScript = {
 
 const LEASE_MS = 3_000;
 const SLACK_MS = 1_000;
+const CHARGES_BETWEEN = 30;
+const RECOVERY_MS_MAX = 30_000;
 
 type Stage = {
   readonly server: PostgresServer;
@@ -90,6 +93,7 @@ async function run({ form, seed, say }: FaultRun): Promise<FaultResult> {
     closers.push(() => relay.close());
     const proxies = await startProxies(backend.origin, relay.port, closers);
     const stop = new AbortController();
+    const load = { charged: 0 };
     const loading = runLoad({
       backend,
       ports: () => proxies.map(({ port }) => port),
@@ -99,20 +103,29 @@ async function run({ form, seed, say }: FaultRun): Promise<FaultResult> {
       seed,
       keyPrefix: `pg-${seed}`,
       stop: stop.signal,
+      onEnd: (_key, end) => {
+        if (end === 'charged') load.charged += 1;
+      },
     });
     try {
       for (let round = 0; round < rounds; round += 1) {
         for (const fault of FAULTS) {
-          await pause(100 + 300 * random());
+          await pause(300 * random());
           await fault.strike({ server, relay, random });
+          // The next one finds a store that works again, and clients in the middle of their requests.
+          const before = load.charged;
+          await until(
+            async () => load.charged - before,
+            (charged) => charged >= CHARGES_BETWEEN,
+            RECOVERY_MS_MAX,
+          );
         }
         if (round % 10 === 9) say(`${round + 1} of ${rounds} rounds`);
       }
-      await pause(LEASE_MS + SLACK_MS);
     } finally {
       stop.abort();
     }
-    const load = await loading;
+    const result = await loading;
     await pause(LEASE_MS + SLACK_MS);
     const [row] = await server.command(
       "SELECT count(*)::integer AS held FROM onceward.record WHERE state IN ('claimed', 'dispatched') AND lease_until_us > extract(epoch FROM clock_timestamp()) * 1000000",
@@ -121,7 +134,7 @@ async function run({ form, seed, say }: FaultRun): Promise<FaultResult> {
     return {
       figures: [
         ...FAULTS.map(({ name }) => told(name, rounds)),
-        ...loadFigures(load),
+        ...loadFigures(result),
         exactly('keys still held a lease and a second after the load', Number(row?.held), 0),
         exactly('proxies that ended', proxies.filter(ended).length, 0),
       ],

@@ -34,7 +34,7 @@ export function checkContent(
   });
   if (outcome === 'partly') {
     warn(
-      `the store in ${path} was not looked through within ${CHECK_MS_MAX} ms: damage in the rest is found when it is read`,
+      `the store in ${path} was not looked through to its end (${CHECK_MS_MAX} ms, or others write to it): damage in the rest is found when it is read`,
     );
   }
 }

@@ -48,18 +48,21 @@ export function createDiskWatch(path: string, monotonicMs: () => number): DiskWa
     }
   }
 
+  function leastBytes(what: WriteKind): number {
+    return what === 'claim' ? reserveBytes : reserveBytes * LAST_PART;
+  }
+
   return {
     admit(what, bytes) {
       const neededBytes = bytes + WRITE_BYTES;
       const nowMs = monotonicMs();
-      const least = what === 'claim' ? reserveBytes : reserveBytes * LAST_PART;
       // Looked at again also where the estimate alone says no.
-      if (nowMs - lookedMs >= LOOK_MS || refusal !== null || freeBytes - neededBytes < least) {
+      if (nowMs - lookedMs >= LOOK_MS || refusal !== null || freeBytes - neededBytes < leastBytes(what)) {
         look();
         lookedMs = nowMs;
       }
       if (refusal !== null) throw refusal;
-      if (freeBytes - neededBytes < (what === 'claim' ? reserveBytes : reserveBytes * LAST_PART)) {
+      if (freeBytes - neededBytes < leastBytes(what)) {
         throw new StoreUnavailable('disk_full', `the disk has ${freeBytes} bytes left`);
       }
       freeBytes -= neededBytes;
@@ -72,7 +75,8 @@ export function createDiskWatch(path: string, monotonicMs: () => number): DiskWa
         await handle.datasync();
       } finally {
         await handle.close();
-        await unlink(file);
+        // Another process may have been quicker.
+        await unlink(file).catch(() => undefined);
       }
     },
   };

@@ -32,15 +32,28 @@ export type Meta = {
   readonly main: Tree;
 };
 
-/** The head that the driver will choose. */
+/** The head that the driver will choose. Throws Error where the two cannot both be whole. */
 export function newestMeta(fd: number): Meta {
-  const first = readMeta(fd, 0);
-  const second = readMeta(fd, first.pageBytes);
-  const fresh = first.transaction === 0 && second.transaction === 0;
-  const inTurn = first.transaction % 2 === 0 && Math.abs(first.transaction - second.transaction) === 1;
+  let [first, second] = readMetas(fd);
   // Every transaction writes one of the two in turn: heads further apart have lost one, and with it the last records.
-  if (!fresh && !inTurn) throw new Error('its two heads do not follow one another');
+  while (!inTurn(first, second)) {
+    const [again, other] = readMetas(fd);
+    // Read between the writes of another process, they may be apart; nobody writes when they stay as they are.
+    if (again.transaction === first.transaction && other.transaction === second.transaction)
+      throw new Error('its two heads do not follow one another');
+    [first, second] = [again, other];
+  }
   return second.transaction > first.transaction ? second : first;
+}
+
+function inTurn(first: Meta, second: Meta): boolean {
+  if (first.transaction === 0 && second.transaction === 0) return true;
+  return first.transaction % 2 === 0 && Math.abs(first.transaction - second.transaction) === 1;
+}
+
+function readMetas(fd: number): readonly [Meta, Meta] {
+  const first = readMeta(fd, 0);
+  return [first, readMeta(fd, first.pageBytes)];
 }
 
 function readMeta(fd: number, at: number): Meta {

@@ -35,7 +35,7 @@ export async function refuseSharedSessions(one: Client, other: Client, waitMs: n
 
 function hears(client: Client, waitMs: number): Promise<'notification' | 'nothing'> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, waitMs, 'nothing');
+    const timer = setTimeout(resolve, waitMs, 'nothing').unref();
     client.once('notification', () => {
       clearTimeout(timer);
       resolve('notification');

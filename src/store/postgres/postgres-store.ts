@@ -88,8 +88,8 @@ async function prepare(
 
 async function refusePooling(client: Client, options: PostgresStoreOptions, address: Address): Promise<void> {
   const other = createClient(address, options);
-  await connect(other, options.url);
   try {
+    await other.connect();
     await refuseSharedSessions(client, other, NOTIFY_MS);
   } finally {
     await other.end();
