@@ -5,7 +5,7 @@ import { bodyOf } from './lmdb-support.ts';
 
 /**
  * A process of its own for the kill tests: `lmdb-worker.ts <path> <durability> write <prefix>` claims and completes
- * keys without end; `… race <keys> <unused>` claims the keys `race-0` … once. A line on stdout follows each
+ * keys without end; `… race <keys> <unused>` claims the keys `race-0` … once; `… claim <key>` claims one. A line on stdout follows each
  * acknowledgement: what was printed was promised.
  */
 const [path = '', durability = '', task = '', argument = ''] = process.argv.slice(2);
@@ -44,8 +44,15 @@ async function race(): Promise<void> {
   await store.close();
 }
 
+async function claimOne(): Promise<void> {
+  await store.claim(argument, requestOf(1000, { lease: 60 }));
+  await store.close();
+}
+
 process.stdout.write('ready\n');
-if (task === 'race') {
+if (task === 'claim') {
+  await claimOne();
+} else if (task === 'race') {
   // Both racers are open before either begins.
   process.stdin.once('data', () => void race());
 } else {

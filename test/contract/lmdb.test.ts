@@ -1,8 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import process from 'node:process';
 import { open } from 'lmdb';
 import { afterEach, describe, expect, test } from 'vitest';
 import { loadOrCreateSecret } from '../../src/store/lmdb/secret.ts';
+import { systemClock } from '../../src/store/lmdb/system-clock.ts';
 import { FULL, granted, newRecordKey, requestOf } from './harness.ts';
 import { cleanUp, closeAll, newDirectory, openAt, TestClock } from './lmdb-support.ts';
 import { storeContract } from './store-contract.ts';
@@ -184,5 +187,21 @@ describe('the secret beside the environment', () => {
     await expect(loadOrCreateSecret(path)).rejects.toThrow(
       /restore it, configure it, or remove the directory/,
     );
+  });
+});
+
+describe('an lmdb store that another process writes to', () => {
+  test('sees what that process was promised, also within one turn of its own event loop', async () => {
+    const path = newDirectory();
+    const store = await openAt(path, systemClock());
+    const key = newRecordKey();
+    const before = await store.inspect(key);
+
+    // Without a turn of this event loop: the driver keeps its view until the next one.
+    spawnSync(process.execPath, [join(import.meta.dirname, 'lmdb-worker.ts'), path, 'commit', 'claim', key]);
+    const after = await store.inspect(key);
+    const claimed = await store.claim(key, requestOf(1000));
+
+    expect([before, after?.state, claimed.kind]).toEqual([null, 'dispatched', 'inFlight']);
   });
 });

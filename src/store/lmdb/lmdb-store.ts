@@ -90,7 +90,7 @@ class LmdbStore implements Store {
     checkKey(recordKey);
     const time = this.#time();
     // What stands in the way is read without the write lock: a replay costs no transaction.
-    const record = this.#records.read(recordKey);
+    const record = this.#records.readNewest(recordKey);
     const step = claimStep(record?.head ?? null, request, time, 0);
     if (step.kind === 'answer') return step.result;
     if (step.kind === 'completed') return completedResult(record);
@@ -135,7 +135,7 @@ class LmdbStore implements Store {
   async inspect(recordKey: RecordKey): Promise<RecordView | null> {
     checkKey(recordKey);
     const time = this.#time();
-    const record = this.#records.read(recordKey);
+    const record = this.#records.readNewest(recordKey);
     if (record === null || standing(record.head, time) === 'absent') return null;
     return viewOf(
       recordKey,
@@ -265,7 +265,7 @@ class LmdbStore implements Store {
 
   #settledBy(recordKey: RecordKey): 'settled' | 'open' {
     try {
-      const stands = standing(this.#records.read(recordKey)?.head ?? null, this.#time());
+      const stands = standing(this.#records.readNewest(recordKey)?.head ?? null, this.#time());
       return stands === 'claimed' || stands === 'dispatched' ? 'open' : 'settled';
     } catch {
       // The waiter reads for itself, and fails with the reason.

@@ -19,7 +19,7 @@ const SWEPT_BEFORE_FULL_MAX = 64;
 /** When the sweep looks again at a record that cannot be read. */
 const DAMAGED_AGAIN_MS = 3_600_000;
 
-/** The records and their index. All but `read` and `bytes` belongs inside a transaction. */
+/** The records and their index. All but `readNewest` and `bytes` belongs inside a transaction. */
 export class LmdbRecords {
   readonly #environment: Environment;
   readonly #bytesMax: number;
@@ -37,6 +37,15 @@ export class LmdbRecords {
     // Its byteLength is the driver's buffer, only `length` is the value's.
     const bytes = Buffer.from(shared.buffer, shared.byteOffset, shared.length);
     return { ...decodeRecord(bytes), bytes };
+  }
+
+  /**
+   * Outside a transaction: the newest version there is. The driver keeps its view of the files for a millisecond or
+   * more, and another process may have had its write acknowledged since.
+   */
+  readNewest(recordKey: RecordKey): ReadRecord | null {
+    this.#environment.records.resetReadTxn();
+    return this.read(recordKey);
   }
 
   readable(recordKey: RecordKey): 'readable' | 'damaged' {
