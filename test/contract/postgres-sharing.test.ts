@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Store } from '../../src/store/contract.ts';
 import { createPostgresOpener } from '../support/postgres-opener.ts';
 import { type PostgresServer, startPostgresServer } from '../support/postgres-server.ts';
+import { until } from '../support/until.ts';
 import { FULL, granted, newRecordKey, requestOf, responseOf } from './harness.ts';
 
 /** Leases of minutes: nothing here waits for one to end. */
@@ -45,6 +46,25 @@ async function completedKey(): Promise<string> {
 }
 
 describe('postgres stores of several processes', () => {
+  it('answer a forget from the version that it had to wait for', async () => {
+    const patient = await opener.open(server.url, { schema: schema(), commandTimeoutMs: 10_000 });
+    const key = newRecordKey();
+    const { claim } = await granted(store, key, requestOf(UNIT_MS));
+    await store.release(claim, null);
+    const claiming = server.command(
+      `BEGIN; UPDATE ${schema()}.record SET state = 'claimed'; SELECT pg_sleep(0.3); COMMIT`,
+    );
+    await until('the lock is held', async () => {
+      const rows = await server.command("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+      return rows.length > 0 ? rows : null;
+    });
+
+    const answer = await patient.forget(key, 'settled-only');
+
+    await claiming;
+    expect([answer, (await store.inspect(key))?.state]).toEqual(['refused', 'claimed']);
+  });
+
   it('let one of a hundred contenders over four pools win', async () => {
     const stores = await Promise.all(
       Array.from({ length: 4 }, () =>

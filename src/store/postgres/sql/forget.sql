@@ -7,10 +7,15 @@
 
 WITH clock AS MATERIALIZED (
   SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us
-), removed AS (
-  DELETE FROM onceward.record r USING clock c
+), seen AS MATERIALIZED (
+  -- Locked: what is answered must be true of the version that was judged, which may be newer than this statement's view.
+  SELECT r.expires_at_us <= c.now_us OR r.state IN ('completed', 'released') OR $2 = 'forced' AS may_go
+  FROM onceward.record r, clock c
   WHERE r.record_key = $1
-    AND (r.expires_at_us <= c.now_us OR r.state IN ('completed', 'released') OR $2 = 'forced')
+  FOR UPDATE OF r
+), removed AS (
+  DELETE FROM onceward.record r USING seen
+  WHERE r.record_key = $1 AND seen.may_go
   RETURNING r.token
 ), raised AS (
   UPDATE onceward.identity i
@@ -18,10 +23,4 @@ WITH clock AS MATERIALIZED (
   FROM removed
   WHERE i.token_floor < removed.token
 )
-SELECT CASE
-  WHEN $2 <> 'forced' AND EXISTS (
-    SELECT FROM onceward.record r, clock c
-    WHERE r.record_key = $1 AND r.expires_at_us > c.now_us AND r.state IN ('claimed', 'dispatched', 'unknown')
-  ) THEN 'refused'
-  ELSE 'ok'
-END
+SELECT CASE WHEN EXISTS (SELECT FROM seen WHERE NOT may_go) THEN 'refused' ELSE 'ok' END
