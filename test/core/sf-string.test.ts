@@ -68,6 +68,37 @@ describe('parameters', () => {
   });
 });
 
+describe('a malformed string', () => {
+  it.each([
+    ['', 'it is not a string in double quotes'],
+    ['   ', 'it is not a string in double quotes'],
+    ['abc', 'it is not a string in double quotes'],
+    ['"', 'the closing double quote is missing'],
+    ['  "abc  ', 'the closing double quote is missing'],
+    ['"abc\\', 'a backslash may stand only before " or \\'],
+    ['"\\a"', 'a backslash may stand only before " or \\'],
+    ['"\\  ', 'a backslash may stand only before " or \\'],
+    ['"a\u001f"', 'it has a character outside printable ASCII'],
+    ['"a\tb"', 'it has a character outside printable ASCII'],
+    ['"a\u007f"', 'it has a character outside printable ASCII'],
+    ['"\u00e9"', 'it has a character outside printable ASCII'],
+    ['"abc"x', 'something that is no parameter follows the string'],
+    ['"abc";p=%"%ff"', 'something that is no parameter follows the string'],
+  ])('%j: %s', (input, detail) => {
+    expect(parseSfString(input)).toEqual({ kind: 'malformed', detail });
+  });
+
+  it.each([
+    ['""', ''],
+    ['" "', ' '],
+    ['"~"', '~'],
+    ['"\\"\\\\"', '"\\'],
+    ['"a\\"b"', 'a"b'],
+  ])('%j is none', (input, value) => {
+    expect(parseSfString(input)).toEqual({ kind: 'string', value });
+  });
+});
+
 describe('the parser', () => {
   /** Pieces that make both well-formed items and near misses likely. */
   const piece = fc.constantFrom(

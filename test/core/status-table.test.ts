@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { statusAction } from '../../src/core/settle.ts';
-import { resolveStatusTable } from '../../src/core/status-table.ts';
+import { DEFAULT_STATUS_RULES, resolveStatusTable } from '../../src/core/status-table.ts';
 
 describe('the status table', () => {
   it.each([
@@ -35,6 +35,38 @@ describe('the status table', () => {
 
     expect([statusAction(table, 409), statusAction(table, 410), statusAction(table, 500)]).toEqual([
       'release',
+      'park',
+      'complete',
+    ]);
+  });
+
+  it('says of every built-in rule what it is for, and why', () => {
+    for (const { match, why } of DEFAULT_STATUS_RULES) {
+      expect(match).toMatch(/^[1-5](?:xx|\d\d)$/);
+      expect(why, match).toMatch(/^\S.{7,}$/);
+    }
+  });
+
+  it('covers every class', () => {
+    expect(DEFAULT_STATUS_RULES.slice(0, 5).map(({ match }) => match)).toEqual([
+      '1xx',
+      '2xx',
+      '3xx',
+      '4xx',
+      '5xx',
+    ]);
+  });
+
+  it('lets what is outside the table complete', () => {
+    expect(statusAction(resolveStatusTable({}), 1000)).toBe('complete');
+  });
+
+  it('changes nothing beside the class that is named', () => {
+    const table = resolveStatusTable({ '3xx': 'park' });
+
+    expect([299, 300, 399, 400].map((status) => statusAction(table, status))).toEqual([
+      'complete',
+      'park',
       'park',
       'complete',
     ]);
