@@ -1,10 +1,15 @@
 import { type AdminServer, startAdminServer } from './admin/admin-server.ts';
 import { createHealth, drainCheck, type HealthCheck, storeCheck } from './admin/health.ts';
+import { keysRoutes } from './admin/keys-routes.ts';
 import { type ObserveServer, startObserveServer } from './admin/observe-server.ts';
 import type { AdminRoute } from './admin/route-table.ts';
 import type { ResolvedConfig } from './config/resolved.ts';
+import type { RoutePolicy } from './core/policy.ts';
+import { recordKey } from './core/record-key.ts';
+import { readScope } from './core/scope.ts';
 import { createReconciler } from './engine/reconcile.ts';
 import { createReconcileSweeper } from './engine/reconcile-sweeper.ts';
+import { sealResponse } from './engine/sealing.ts';
 import { createByteBudget } from './http/byte-budget.ts';
 import type { Upstream } from './http/seam.ts';
 import { createUpstream } from './http/upstream.ts';
@@ -36,8 +41,27 @@ export type DutyOptions = {
 };
 
 /** Routes of the admin port besides drain and status. */
-function adminRoutes(_options: DutyOptions): readonly AdminRoute[] {
-  return [];
+function adminRoutes({ base, current }: DutyOptions): readonly AdminRoute[] {
+  const policies = (): readonly RoutePolicy[] => policiesOf(current());
+  return keysRoutes({
+    store: base.store,
+    metrics: base.metrics,
+    log: base.log,
+    tokens: () => current().adminTokens,
+    storedForm: (key, response) => sealResponse(sealingOf(current()), key, null, response),
+    retainMs: () => Math.max(1_000, ...policies().map(({ retainMs }) => retainMs)),
+    responseBytesMax: () => Math.max(0, ...policies().map(({ responseBytesMax }) => responseBytesMax)),
+    find(lookup) {
+      const policy = policies().find(({ name }) => name === lookup.route);
+      if (policy === undefined) return null;
+      const head = { method: 'POST', target: '/', httpVersion: '1.1', rawHeaders: lookup.rawHeaders };
+      const scope = readScope(policy.scope, head);
+      if (scope.kind !== 'scope') return null;
+      const key = policy.key.characters === 'uuid' ? lookup.key.toLowerCase() : lookup.key;
+      return base.opened.secrets.map((secret) => recordKey(secret, policy.keyspace, scope.scope, key));
+    },
+    wallMs,
+  });
 }
 
 /** A pass removes a bounded number of expired records, so that no pass stops the world. */

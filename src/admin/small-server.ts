@@ -1,7 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { unreachable } from '../core/unreachable.ts';
 import { describeListenError, type ListenField } from '../http/listen-error.ts';
-import { type AdminReply, type AdminRoute, chooseRoute, problemReply } from './route-table.ts';
+import {
+  type AdminReply,
+  type AdminRoute,
+  chooseRoute,
+  problemReply,
+  type RouteChoice,
+} from './route-table.ts';
 
 export type SmallServer = {
   /** As bound: port 0 has become a real one. */
@@ -86,7 +92,7 @@ async function answer(
       );
       return;
     case 'route':
-      send(request, response, await handled(options, choice.route, request, query), null);
+      send(request, response, await handled(options, choice, request, query), null);
       return;
     default:
       unreachable(choice);
@@ -95,16 +101,35 @@ async function answer(
 
 async function handled(
   options: SmallServerOptions,
-  route: AdminRoute,
+  { route, parameters }: Extract<RouteChoice, { kind: 'route' }>,
   request: IncomingMessage,
   query: string,
 ): Promise<AdminReply> {
   try {
-    return await route.handle({ accept: request.headers.accept, query: new URLSearchParams(query) });
+    const bytesMax = route.bodyBytesMax ?? 0;
+    const body = bytesMax === 0 ? NO_BODY : await readBody(request, bytesMax);
+    if (body === null)
+      return problemReply(413, 'Content too large', `A body here has at most ${bytesMax} bytes.`);
+    const { accept, authorization } = request.headers;
+    return await route.handle({ accept, authorization, query: new URLSearchParams(query), parameters, body });
   } catch (error) {
     options.onError(error);
     return problemReply(500, 'Internal error', 'This request met a defect; the log has the details.');
   }
+}
+
+const NO_BODY = new Uint8Array(0);
+
+/** Null: too large; the rest is not read. The server's own time-out bounds how long it may take. */
+async function readBody(request: IncomingMessage, bytesMax: number): Promise<Uint8Array | null> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    bytes += chunk.length;
+    if (bytes > bytesMax) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
 }
 
 function send(
@@ -119,6 +144,7 @@ function send(
     'Content-Length': body.length,
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
+    ...reply.headers,
     ...(allow === null ? {} : { Allow: allow }),
     // A body nobody reads must not be taken for the next request.
     ...(hasBody(request) ? { Connection: 'close' } : {}),

@@ -3,6 +3,7 @@ import { CONFIG_USAGE, runConfig } from './config.ts';
 import { DEMO_USAGE, runDemo } from './demo.ts';
 import { EXPLAIN_USAGE, runExplain } from './explain.ts';
 import type { Io } from './io.ts';
+import { KEYS_USAGE, runKeys } from './keys.ts';
 import { RUN_USAGE, runProxy } from './run.ts';
 import { version } from './version.ts';
 
@@ -39,6 +40,12 @@ export const COMMANDS: readonly Command[] = [
     summary: 'print the effective configuration and where each value comes from',
     usage: CONFIG_USAGE,
     run: runConfig,
+  },
+  {
+    name: 'keys',
+    summary: 'look at keys, and settle an unknown outcome by hand',
+    usage: KEYS_USAGE,
+    run: runKeys,
   },
   {
     name: 'demo',

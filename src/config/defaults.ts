@@ -49,7 +49,7 @@ export const RECONCILE_DEFAULTS = {
 export const DEFAULTS = {
   listen: '127.0.0.1:8080',
   observe: { listen: '0.0.0.0:9464' },
-  admin: { listen: '127.0.0.1:9465' },
+  admin: { listen: '127.0.0.1:9465', tokens: {} },
   upstream: {
     connectTimeout: '5s',
     headTimeout: '60s',

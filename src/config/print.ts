@@ -83,8 +83,11 @@ function originOf(node: ConfigNode): Origin {
 }
 
 function scalarText(node: Extract<ConfigNode, { kind: 'scalar' }>, path: readonly string[]): string {
-  if (path[0]?.startsWith('secrets') === true || (path[0] === 'encryption' && path.at(-1) === 'key'))
-    return quoted(node.written !== null && isOnlyVariables(node.written) ? node.written : MASK);
+  const isSecret =
+    path[0]?.startsWith('secrets') === true ||
+    (path[0] === 'encryption' && path.at(-1) === 'key') ||
+    (path[0] === 'admin' && path[1] === 'tokens');
+  if (isSecret) return quoted(node.written !== null && isOnlyVariables(node.written) ? node.written : MASK);
   if (path.join('.') === 'store.sentinel.password')
     return quoted(node.written !== null && isOnlyVariables(node.written) ? node.written : MASK);
   if (isProbeCredential(path))

@@ -53,6 +53,7 @@ export function resolveConfig(
     listen: top.listen,
     observe: portOf(top.observe),
     admin: portOf(top.admin),
+    adminTokens: tokensOf(top.admin),
     upstream: {
       origin: upstream.url,
       connectMs: upstream.connectTimeout,
@@ -105,6 +106,11 @@ export function resolveConfig(
 
 function portOf(port: Top['observe']): ListenAddress | null {
   return port === null || port === 'off' ? null : port.listen;
+}
+
+function tokensOf(admin: Top['admin']): ResolvedConfig['adminTokens'] {
+  if (admin === null || admin === 'off') return [];
+  return Object.entries(admin.tokens).map(([name, token]) => ({ name, token }));
 }
 
 function storeOf(store: Top['store']): StoreConfig {

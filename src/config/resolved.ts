@@ -55,6 +55,8 @@ export type ResolvedConfig = {
   /** Null turns the port off. */
   readonly observe: ListenAddress | null;
   readonly admin: ListenAddress | null;
+  /** Who may settle keys by hand. */
+  readonly adminTokens: readonly { readonly name: string; readonly token: string }[];
   readonly upstream: {
     /** Origin only: scheme, host and port; never taken from a request. */
     readonly origin: string;

@@ -1,7 +1,16 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${NAME} is the syntax of variables in the file.
 import { z } from 'zod';
 import { DEFAULTS as D } from './defaults.ts';
 import { choice, count, duration, list, section, size } from './field.ts';
-import { addressRange, listenAddress, secret, storeUrl, upstreamOrigin, webAddress } from './field-http.ts';
+import {
+  addressRange,
+  listenAddress,
+  secret,
+  storeUrl,
+  token,
+  upstreamOrigin,
+  webAddress,
+} from './field-http.ts';
 import { encryption } from './schema-encryption.ts';
 import { policySchema, routeSchema } from './schema-policy.ts';
 import { storeSchema } from './schema-store.ts';
@@ -145,10 +154,32 @@ export const topFields = {
     D.observe.listen,
     'Where liveness, readiness and metrics are served; nothing else is.',
   ).describe('The port for probes and metrics; `off` for none.'),
-  admin: port(
-    D.admin.listen,
-    'Where keys are inspected and a drain is begun. Whoever reaches it can free keys: keep it on this machine.',
-  ).describe('The port for the operator; `off` for none.'),
+  admin: z
+    .union(
+      [
+        z.null(),
+        choice(['off']),
+        section({
+          listen: listenAddress()
+            .prefault(D.admin.listen)
+            .describe(
+              'Where keys are inspected and settled by hand, and a drain is begun. Keep it on this machine: to look and to drain needs no token.',
+            ),
+          tokens: z
+            .record(token('a name'), secret(), {
+              error: 'must be a mapping such as { ops: "${ONCEWARD_ADMIN_TOKEN}" }',
+            })
+            .prefault({})
+            .meta({ 'x-type': 'name to secret' })
+            .describe(
+              'Who may resolve and forget keys, by the name that the audit line shows: at least 32 random characters each, sent as `Authorization: Bearer …`. Without any, nobody may. Take them from variables. A change needs no restart.',
+            ),
+        }),
+      ],
+      { error: 'must be { listen: host:port } or off' },
+    )
+    .prefault({})
+    .describe('The port for the operator; `off` for none.'),
   upstream: upstream.describe('The backend.'),
   store: storeSchema.prefault({}).describe('Where records are kept, and what is promised of them.'),
   secrets: list(secret(), 4, 'secrets')

@@ -55,7 +55,7 @@ const RESTING_MAX = 10_000;
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const running = new Map<RecordKey, Promise<'changed' | 'unsure'>>();
-  /** Keys whose last probe was unsure, and until when they rest, oldest first. */
+  /** Keys that were probed a moment ago, and until when they rest, oldest first. */
   const resting = new Map<RecordKey, number>();
 
   const rest = (recordKey: RecordKey): void => {
@@ -78,7 +78,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       const probe = settle(options, question).finally(() => running.delete(recordKey));
       running.set(recordKey, probe);
       return probe.then((result) => {
-        if (result === 'unsure') rest(recordKey);
+        rest(recordKey);
         return result;
       });
     },

@@ -8,6 +8,8 @@ const recipes = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
 
 const VARIABLES = {
   ONCEWARD_SECRET: 'x'.repeat(32),
+  ONCEWARD_ADMIN_TOKEN: '0123456789abcdefghijklmnopqrstuv',
+  PROBE_TOKEN: 'token',
   ONCEWARD_KEY_1: Buffer.from('a key of thirty-two random bytes').toString('base64'),
 };
 

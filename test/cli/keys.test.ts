@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort, runBinary } from '../support/child-proxy.ts';
+import { type CountingBackend, startCountingBackend } from '../support/counting-backend.ts';
+import { startProxyWith, type TestProxy } from '../support/proxy.ts';
+import { keyed, problemCode, sendRequest } from '../support/send-request.ts';
+
+const TOKEN = '0123456789abcdefghijklmnopqrstuv';
+let backend: CountingBackend;
+let proxy: TestProxy;
+let admin: string;
+
+beforeAll(async () => {
+  backend = await startCountingBackend((arrival) => arrival.reset());
+  const port = await freePort();
+  admin = `http://127.0.0.1:${port}`;
+  proxy = await startProxyWith(`
+listen: 127.0.0.1:0
+observe: off
+admin: { listen: "127.0.0.1:${port}", tokens: { ops: ${TOKEN} } }
+upstream: { url: "${backend.origin}" }
+store: memory
+routes: [{ name: charges }]
+`);
+});
+
+afterAll(async () => {
+  await proxy.close();
+  await backend.close();
+});
+
+const keys = (...args: readonly string[]) =>
+  runBinary(['keys', ...args], { env: { ONCEWARD_ADMIN: admin, ONCEWARD_ADMIN_TOKEN: TOKEN } });
+
+async function unknownKey(key: string): Promise<string> {
+  await sendRequest(proxy.port, { headers: keyed(key) });
+  const found = await keys(
+    'find',
+    '--route',
+    'charges',
+    '--key',
+    key,
+    '-H',
+    'Authorization: Bearer one',
+    '--json',
+  );
+  return JSON.parse(found.stdout).records[0].recordKey;
+}
+
+describe('onceward keys', () => {
+  it('finds, lists and shows a record, and resolves it for the next repeat', async () => {
+    const recordKey = await unknownKey('k1');
+    expect(problemCode(await sendRequest(proxy.port, { headers: keyed('k1') }))).toBe('outcome-unknown');
+
+    const listed = await keys('ls', '--state', 'unknown');
+    const shown = await keys('show', recordKey);
+    const resolved = await keys(
+      'resolve',
+      recordKey,
+      '--completed',
+      '--status',
+      '201',
+      '-H',
+      'X-By: hand',
+      '-d',
+      '{"id":1}',
+    );
+
+    expect(listed.stdout).toMatch(
+      new RegExp(`^RECORD KEY +STATE +FOR +REASON +TOKEN +EXPIRES IN\n${recordKey} +unknown .*reset`),
+    );
+    expect(shown.stdout).toContain(`recordKey: ${recordKey}\nstate: unknown\n`);
+    expect(resolved).toEqual({ code: 0, stdout: 'resolved: completed\n', stderr: '' });
+    const repeat = await sendRequest(proxy.port, { headers: keyed('k1') });
+    expect([repeat.status, repeat.headers['x-by'], repeat.body.toString()]).toEqual([
+      201,
+      'hand',
+      '{"id":1}',
+    ]);
+    expect(proxy.lines.filter(({ msg }) => msg === 'audit')).toMatchObject([
+      { who: 'ops', action: 'resolve' },
+    ]);
+  });
+
+  it('forgets an unknown record only by force', async () => {
+    const recordKey = await unknownKey('k2');
+
+    const refused = await keys('forget', recordKey);
+    const forced = await keys('forget', recordKey, '--force');
+
+    expect(refused).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('409') });
+    expect(forced).toEqual({ code: 0, stdout: 'forgotten\n', stderr: '' });
+  });
+
+  it.each([
+    [['ls', 'x'], 'too many arguments'],
+    [['show'], 'give one record key'],
+    [['list'], 'ls, show, find, resolve or forget'],
+    [['resolve', 'x'], '--released and --completed'],
+    [['resolve', 'x', '--released', '--completed'], '--released and --completed'],
+    [['resolve', 'x', '--completed'], '--status'],
+    [['resolve', 'x', '--released', '-d', 'y'], 'no answer'],
+    [['find', '--key', 'x'], '--route and --key'],
+    [['ls', '-H', 'none'], 'Name: value'],
+    [['ls', '--nonsense'], 'nonsense'],
+  ])('%j is no command line', async (args, said) => {
+    const ran = await keys(...args);
+
+    expect([ran.code, ran.stdout]).toEqual([2, '']);
+    expect(ran.stderr).toMatch(said);
+  });
+
+  it('says where it looked when nothing is there', async () => {
+    const nowhere = `http://127.0.0.1:${await freePort()}`;
+
+    const ran = await keys('ls', '--admin', nowhere);
+
+    expect(ran).toMatchObject({ code: 1, stdout: '' });
+    expect(ran.stderr).toContain(`cannot reach the admin port at ${nowhere}`);
+  });
+});
