@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 import type { OpenHarness, StoreHarness } from './harness.ts';
 import { administration } from './suite-administration.ts';
+import { fences } from './suite-fences.ts';
 import { hostileHolders } from './suite-hostile.ts';
 import { lifecycle } from './suite-lifecycle.ts';
 import { notes } from './suite-notes.ts';
@@ -29,6 +30,7 @@ export function storeContract(name: string, openHarness: OpenHarness): void {
     };
 
     hostileHolders(harness);
+    fences(harness);
     lifecycle(harness);
     retention(harness);
     notes(harness);

@@ -17,7 +17,11 @@ export type Mutant = {
   /** The comparison, and what became of it. */
   readonly what: string;
   readonly text: string;
+  /** Which of the same in its file, from 1. */
+  readonly nth: number;
 };
+
+type Found = Omit<Mutant, 'nth'>;
 
 type Language = {
   readonly and: string;
@@ -103,11 +107,16 @@ export function fenceMutants(root: string): readonly Mutant[] {
       ...membersDropped(sql, read(sql)),
     ];
   });
-  return [...typescript, ...stores];
+  const seen = new Map<string, number>();
+  return [...typescript, ...stores].map((found) => {
+    const nth = (seen.get(`${found.path} ${found.what}`) ?? 0) + 1;
+    seen.set(`${found.path} ${found.what}`, nth);
+    return { ...found, nth };
+  });
 }
 
-function mutantsOf(subject: Subject, path: string, text: string, language: Language): readonly Mutant[] {
-  const found: Mutant[] = [];
+function mutantsOf(subject: Subject, path: string, text: string, language: Language): readonly Found[] {
+  const found: Found[] = [];
   const code = blanked(text, language);
   for (const match of code.matchAll(language.begins)) {
     const from = match.index + match[0].length;
@@ -189,7 +198,7 @@ function blanked(text: string, language: Language): string {
 }
 
 /** A state that a step answers with ok, answered with lost, and the other way round. */
-function answersSwapped(path: string, text: string): readonly Mutant[] {
+function answersSwapped(path: string, text: string): readonly Found[] {
   return [...text.matchAll(/((?:case '\w+':|default:)\s+)return (LOST|OK);/g)].map((match) => {
     const [whole, label = '', answer = ''] = match;
     const other = answer === 'LOST' ? 'OK' : 'LOST';
@@ -205,10 +214,10 @@ function answersSwapped(path: string, text: string): readonly Mutant[] {
 }
 
 /** `state IN (…)` without one of its states. */
-function membersDropped(path: string, text: string): readonly Mutant[] {
+function membersDropped(path: string, text: string): readonly Found[] {
   return [...blanked(text, SQL).matchAll(/state IN \(([^)]+)\)/g)].flatMap((match) => {
     const members = (match[1] ?? '').split(', ');
-    return members.map((dropped): Mutant => {
+    return members.map((dropped): Found => {
       const left = members.filter((member) => member !== dropped).join(', ');
       return {
         subject: 'postgres',
