@@ -13,10 +13,17 @@ export type RedisHarnessOptions = {
   readonly change?: Partial<RedisStoreOptions>;
   /** Ends every server without ceremony and starts it again. */
   readonly restart: () => Promise<void>;
+  /** After each test. */
+  readonly clear?: () => Promise<void>;
 };
 
 /** One set of servers for all tests: every harness has a prefix of its own. */
-export async function openRedisHarness({ url, change, restart }: RedisHarnessOptions): Promise<StoreHarness> {
+export async function openRedisHarness({
+  url,
+  change,
+  restart,
+  clear,
+}: RedisHarnessOptions): Promise<StoreHarness> {
   const keyPrefix = `test-${randomBytes(6).toString('hex')}:`;
   const opened: Store[] = [];
 
@@ -40,6 +47,7 @@ export async function openRedisHarness({ url, change, restart }: RedisHarnessOpt
     expiry: 'by-itself',
     async cleanup() {
       await Promise.all(opened.map((store) => store.close()));
+      await clear?.();
     },
   };
 }

@@ -158,6 +158,22 @@ describe('a redis cluster', () => {
     await expect(open({ keyPrefix: 'secret:', secretIds: ['two'] })).rejects.toThrow(/another HMAC secret/);
   });
 
+  it('takes a new secret on every node, wherever slots go afterwards', async () => {
+    await open({ keyPrefix: 'rotated:', secretIds: ['one'] });
+    await open({ keyPrefix: 'rotated:', secretIds: ['two', 'one'] });
+    const [from, to] = await pair();
+    const slots = (await cluster.slotsOf(from)).slice(0, 1000);
+    await cluster.beginMigration(slots, from, to);
+    await cluster.endMigration(slots, from, to);
+
+    await expect(open({ keyPrefix: 'rotated:', secretIds: ['two'] })).resolves.toBeDefined();
+    await expect(open({ keyPrefix: 'rotated:', secretIds: ['one'] })).rejects.toThrow(/another HMAC secret/);
+
+    await cluster.beginMigration(slots, to, from);
+    await cluster.endMigration(slots, to, from);
+    expect(opener.warnings).toEqual([]);
+  });
+
   it('tells of the one node that has lost its records', async () => {
     const store = await open({ keyPrefix: 'flushed:' });
     for (const node of cluster.primaries) {

@@ -113,7 +113,7 @@ function createStoreFleet(
         settings,
         address,
         where: `redis at ${topology.kind === 'standalone' ? maskedUrl(url) : addressText(address)}`,
-        witnesses: () => witnesses(fleet.slotsOf(address), names, guard),
+        witnesses: () => witnesses(fleet.slotsOf(address), names),
       }),
   });
   return fleet;
@@ -140,16 +140,19 @@ function addressOf(node: string): { readonly host: string; readonly port: number
   return address;
 }
 
+/** Every so many slots one has a witness: some hundred small keys in all. */
+const SLOTS_PER_WITNESS = 64;
+
 /**
- * Of the slots of a server: the one whose witness all processes share, then those whose witness this process has seen,
- * then the lowest. A slot takes its witness along to another server.
+ * The names that prove the data of a server, the common one first. The same slots for every process and for ever: a
+ * slot takes its witness along to another server.
  */
-function witnesses(slots: readonly number[] | null, names: KeyNames, guard: SecretGuard): readonly string[] {
+function witnesses(slots: readonly number[] | null, names: KeyNames): readonly string[] {
   if (slots === null) return [names.secretId];
-  const shared = slots.includes(slotOf(names.secretId)) ? [names.secretId] : [];
-  const own = slots.map((slot) => names.secretIdIn(slot)).filter((name) => name !== names.secretId);
-  const seen = own.filter((name) => guard.knows(name) === 'seen');
-  return [...shared, ...seen.slice(0, 3), ...own.filter((name) => guard.knows(name) === 'new').slice(0, 3)];
+  const common = slotOf(names.secretId);
+  const chosen = slots.filter((slot) => slot % SLOTS_PER_WITNESS === 0 && slot !== common);
+  const all = slots.includes(common) ? [common, ...chosen] : chosen;
+  return (all.length > 0 ? all : slots.slice(0, 1)).map((slot) => names.secretIdIn(slot));
 }
 
 /** All faults of all servers together; else what there is to warn of. */

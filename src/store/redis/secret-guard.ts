@@ -4,18 +4,17 @@ import type { ScriptArgument } from './script-runner.ts';
 
 /**
  * Keeps the store and the HMAC secret together, and notices a server that has lost its data: it holds a key with the
- * id of the secret, the witness, which goes when the data go. A standalone server has one; in a cluster every primary
- * has one in a slot of its own.
+ * id of the secret, the witness, which goes when the data go. A standalone server has one; in a cluster every 64th slot
+ * has one.
  */
 export type SecretGuard = {
   /**
    * adopt: at the start, the current secret's id becomes the store's. look: on a new connection; needs no write, so
    * that replays go on where writes do not. prove: as look, and proves that the server takes writes.
+   * lost: this process has seen the witness before, and it was gone.
    * @throws StoreUnavailable; Error where `adopt` finds another secret.
    */
-  check(mode: SecretIdMode, witness: string, server: WitnessedServer): Promise<void>;
-  /** Whether this process has seen that witness: if it is gone now, it was lost. */
-  knows(witness: string): 'seen' | 'new';
+  check(mode: SecretIdMode, witness: string, server: WitnessedServer): Promise<'kept' | 'lost'>;
 };
 
 export type SecretIdMode = 'adopt' | 'look' | 'prove';
@@ -53,14 +52,15 @@ export function createSecretGuard({ secretIds, warn }: SecretGuardOptions): Secr
           ? new Error(refusal(reply.found))
           : new StoreUnavailable('error', refusal(reply.found));
       }
-      if (reply.kind === 'written' && mode !== 'adopt' && seen.has(witness)) {
+      const lost = reply.kind === 'written' && mode !== 'adopt' && seen.has(witness);
+      seen.add(witness);
+      if (lost) {
         warn(
           `${where} has lost its records (the id of the secret was gone): requests it knew of can be executed again`,
         );
       }
-      seen.add(witness);
+      return lost ? 'lost' : 'kept';
     },
-    knows: (witness) => (seen.has(witness) ? 'seen' : 'new'),
   };
 }
 

@@ -12,9 +12,9 @@ import {
   throwIfOver,
 } from './script-runner.ts';
 import type { ScriptName } from './scripts.ts';
-import type { SecretGuard, SecretIdMode } from './secret-guard.ts';
+import type { SecretGuard } from './secret-guard.ts';
 import { type Judgement, judgeServer, parseInfo, type ServerFacts, type Topology } from './server-facts.ts';
-import { checkSecret, createTrust } from './trust.ts';
+import { adoptSecret, checkSecret, createTrust, type SecretCheck } from './trust.ts';
 
 /**
  * One Redis server. Scripts run on it only while it belongs to the secret and is what it must be: looked at again on
@@ -82,10 +82,11 @@ export function createServer({ settings, address, where, witnesses }: ServerOpti
       ? null
       : createReplicaWait(waitClient, createScriptRunner(waitClient), wait);
   const examination = createExamination(client, settings, where);
-  const check = (mode: SecretIdMode, through: Pick<ScriptRunner, 'run'>): Promise<void> =>
-    checkSecret(guard, mode, { where, through, witnesses: witnesses(), within: settings.client });
+  const through = (connection: Pick<ScriptRunner, 'run'>): SecretCheck => {
+    return { where, through: connection, witnesses: witnesses(), within: settings.client };
+  };
   const trust = createTrust(client, async () => {
-    await Promise.all([check('look', runner), examination.run('told')]);
+    await Promise.all([checkSecret(guard, 'look', through(runner)), examination.run('told')]);
   });
 
   return {
@@ -109,18 +110,18 @@ export function createServer({ settings, address, where, witnesses }: ServerOpti
         throwIfOver(dueMs);
       }
       const all = name === 'claim' && examination.unfit() !== null ? [...arguments_, 'look'] : arguments_;
-      const through = writes === 'durable' && waiting !== null ? waiting : runner;
-      return await through.run(name, key, all, dueMs, errand);
+      const connection = writes === 'durable' && waiting !== null ? waiting : runner;
+      return await connection.run(name, key, all, dueMs, errand);
     },
     async adopt() {
       await runner.load();
-      await check('adopt', runner);
+      await adoptSecret(guard, through(runner));
       trust.gain();
     },
     examine: (changes) => examination.run(changes),
     async prove() {
       try {
-        await check('prove', waiting ?? runner);
+        await checkSecret(guard, 'prove', through(waiting ?? runner));
       } catch (error) {
         trust.lose();
         throw error;

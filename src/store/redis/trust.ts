@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { StoreUnavailable } from '../contract.ts';
 import type { ScriptRunner } from './script-runner.ts';
-import type { SecretGuard, SecretIdMode } from './secret-guard.ts';
+import type { SecretGuard, SecretIdMode, WitnessedServer } from './secret-guard.ts';
 import { Redirected } from './unavailable.ts';
 
 /** Whether the server behind a connection has been looked at. Behind a new one may be another server. */
@@ -57,20 +57,19 @@ export type SecretCheck = {
   readonly within: { readonly commandTimeoutMs: number };
 };
 
-/** @throws StoreUnavailable; Error where `adopt` finds another secret. */
+/** @throws StoreUnavailable */
 export async function checkSecret(
   guard: SecretGuard,
-  mode: SecretIdMode,
+  mode: Exclude<SecretIdMode, 'adopt'>,
   { where, through, witnesses, within }: SecretCheck,
 ): Promise<void> {
-  const dueMs = performance.now() + within.commandTimeoutMs;
+  const server = witnessed({ where, through, within });
   let elsewhere: Redirected | null = null;
   for (const witness of witnesses.slice(0, WITNESSES_MAX)) {
     try {
-      await guard.check(mode, witness, {
-        where,
-        run: (key, arguments_) => through.run('secret-id', key, arguments_, dueMs, 'plain'),
-      });
+      if ((await guard.check(mode, witness, server)) === 'lost')
+        // The others went with it: one loss is one incident.
+        await adoptSecret(guard, { where, through, witnesses, within });
       return;
     } catch (error) {
       if (!(error instanceof Redirected)) throw error;
@@ -80,4 +79,30 @@ export async function checkSecret(
   // Not the redirection itself: its caller would follow it with a record of another slot.
   if (elsewhere !== null)
     throw new StoreUnavailable('connection', `${where}: its slots are on their way to another server`);
+}
+
+/**
+ * Makes every witness of a server that of the current secret. One that is on its way to another server is left out.
+ * @throws StoreUnavailable; Error where another secret is found.
+ */
+export async function adoptSecret(guard: SecretGuard, { witnesses, ...rest }: SecretCheck): Promise<void> {
+  const server = witnessed(rest);
+  const adopted = await Promise.all(
+    witnesses.map((witness) =>
+      guard.check('adopt', witness, server).catch((error: unknown) => {
+        if (error instanceof Redirected) return null;
+        throw error;
+      }),
+    ),
+  );
+  if (adopted.length > 0 && adopted.every((each) => each === null))
+    throw new StoreUnavailable('connection', `${rest.where}: its slots are on their way to another server`);
+}
+
+function witnessed({ where, through, within }: Omit<SecretCheck, 'witnesses'>): WitnessedServer {
+  const dueMs = performance.now() + within.commandTimeoutMs;
+  return {
+    where,
+    run: (key, arguments_) => through.run('secret-id', key, arguments_, dueMs, 'plain'),
+  };
 }
