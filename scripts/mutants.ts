@@ -7,10 +7,10 @@ import { renderReliabilityDocs } from './generate-reliability-docs.ts';
 import { circumstances, keepReport, type ReliabilityFigure } from './reliability-reports.ts';
 
 /**
- * `npm run mutants -- [NAME… | fences]`: Stryker changes each file of src/core in every way it knows, one at a time, and the
- * file's own tests must notice: test/core/NAME.test.ts, and what is named here. Without names all files are done, and the
- * fences of Redis and PostgreSQL (fence-mutants.ts); docs/reliability/mutants.json and fences.json are written. Tests of other parts would find more; what counts here is that a
- * decision is tested where it is made.
+ * `npm run mutants -- [NAME… | fences]`: Stryker changes each file of src/core in every way it knows, one at a time,
+ * and the file's own tests must notice: test/core/NAME.test.ts, and what is named here. Tests of other parts would
+ * find more; what counts here is that a decision is tested where it is made. Without names all files are done, and
+ * the fences of Redis and PostgreSQL (fence-mutants.ts); docs/reliability/mutants.json and fences.json are written.
  */
 
 const ROOT = join(import.meta.dirname, '..');

@@ -8,13 +8,14 @@ export type Method = {
   readonly source: string;
 };
 
-function row(name: string, kind: 'safe' | 'idempotent' | 'neither', source: string): Method {
-  return {
-    name,
-    safe: kind === 'safe' ? 'safe' : 'unsafe',
-    idempotent: kind === 'neither' ? 'not-idempotent' : 'idempotent',
-    source,
-  };
+const KINDS = {
+  safe: { safe: 'safe', idempotent: 'idempotent' },
+  idempotent: { safe: 'unsafe', idempotent: 'idempotent' },
+  neither: { safe: 'unsafe', idempotent: 'not-idempotent' },
+} as const;
+
+function row(name: string, kind: keyof typeof KINDS, source: string): Method {
+  return { name, ...KINDS[kind], source };
 }
 
 export const METHODS: readonly Method[] = [

@@ -53,9 +53,9 @@ export function plan(
     path: facts.path,
     rawHeaders: head.rawHeaders,
   });
-  if (matched === null && table.fallback.kind === 'not-found') return { kind: 'not-found' };
-  const policy = matched ?? (table.fallback.kind === 'policy' ? table.fallback.policy : undefined);
-  if (policy === undefined) return { kind: 'not-found' };
+  const { fallback } = table;
+  const policy = matched ?? (fallback.kind === 'policy' ? fallback.policy : null);
+  if (policy === null) return { kind: 'not-found' };
   const requestClass = classifyMethod(head.method);
   // A safe request has nothing to protect; a key on it is ignored (RFC 9110 section 9.2.1).
   if (requestClass === 'safe') return { kind: 'bypass', policy, requestClass, why: 'safe' };

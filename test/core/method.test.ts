@@ -16,6 +16,20 @@ describe('the method registry', () => {
     );
   });
 
+  it('says yes or no of every method, and nothing else', () => {
+    for (const { name, safe, idempotent } of METHODS) {
+      expect(name).toMatch(/^(?:\*|[A-Z-]{3,})$/);
+      expect(['safe', 'unsafe'], name).toContain(safe);
+      expect(['idempotent', 'not-idempotent'], name).toContain(idempotent);
+    }
+  });
+
+  it('has few that are neither safe nor idempotent', () => {
+    const neither = METHODS.filter(({ idempotent }) => idempotent === 'not-idempotent');
+
+    expect(neither.map(({ name }) => name)).toEqual(['*', 'CONNECT', 'LOCK', 'PATCH', 'POST']);
+  });
+
   it('says for every method where it is defined', () => {
     expect(METHODS.filter(({ source }) => !/^RFC \d+ section [\d.]+$/.test(source))).toEqual([]);
   });
