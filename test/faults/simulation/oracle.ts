@@ -99,7 +99,8 @@ export class Oracle implements BackendWatch, ServerWatch {
     key.dispatches = [];
     // An operator looks first: what he re-opens, the backend has not done and will not do.
     if (by !== 'operator') key.freedBy.add(by);
-    if (this.accountable.storeClock === 'jumped') key.protection = 'none';
+    // A holder may still count on the lease that the jump has ended. `retry` waits for that by a clock of its own.
+    if (this.accountable.storeClock === 'jumped' && by !== 'retry') key.protection = 'none';
   }
 
   starting(requestId: string, token: number | null): void {

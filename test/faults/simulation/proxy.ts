@@ -17,6 +17,7 @@ import { createServing, type Serving } from '../../../src/serving.ts';
 import { createSnapshot } from '../../../src/snapshot.ts';
 import type { Store } from '../../../src/store/contract.ts';
 import { guardStore } from '../../../src/store/guard.ts';
+import { createQuietWatch } from '../../../src/store/quiet-watch.ts';
 import type { Connection } from './connection.ts';
 import type { Party } from './timeline.ts';
 
@@ -40,6 +41,9 @@ export type ProxyOptions = {
   readonly secret: Uint8Array;
   readonly store: Store;
   readonly upstream: Upstream;
+  /** wall: that of a server, which may jump, and is not trusted with quiet times alone. */
+  readonly storeClock: 'wall' | 'monotonic';
+  readonly leaseMsMax: number;
   readonly wallMs: () => number;
   /** Unique over all lives of all proxies, as 128 random bits are. */
   readonly newId: () => string;
@@ -102,6 +106,7 @@ export function createProxy(options: ProxyOptions): ProxyProcess {
     deadlineMs: config.storePolicy.deadlineMs,
     monotonicMs,
     onDefect: (_operation, error) => options.onDefect(error),
+    ...(options.storeClock === 'wall' ? { quiet: createQuietWatch(monotonicMs, options.leaseMsMax) } : {}),
   });
   let inFlight = 0;
   const metrics = {

@@ -97,6 +97,7 @@ function happen(world: World, trouble: (typeof TROUBLES)[number], slot: number):
       fault(world, `the wall clock of proxy ${slot} jumps`, nowMs);
       return;
     case 'machine-boot':
+      if (world.storeClock === 'wall') return;
       // One machine for all: the store whose leases end with a boot is the one that the processes share a machine with.
       world.proxies.forEach((each, at) => {
         if (each !== null) crash(world, each, at);
@@ -104,6 +105,7 @@ function happen(world: World, trouble: (typeof TROUBLES)[number], slot: number):
       host.server.boot();
       return;
     case 'store-clock-jump':
+      if (world.storeClock === 'monotonic') return;
       oracle.accountable.storeClock = 'jumped';
       host.server.jumpedMs += draw.pick([HOUR_MS, -HOUR_MS]);
       fault(world, "the store's clock jumps", nowMs);

@@ -23,6 +23,8 @@ export type World = {
   readonly policy: RoutePolicy;
   readonly config: ResolvedConfig;
   /** Null while a process is down. */
+  /** wall: of a server of its own. monotonic: of the machine that it shares with the proxies, and boots with. */
+  readonly storeClock: 'wall' | 'monotonic';
   readonly proxies: (ProxyProcess | null)[];
   /** Of each proxy's machine. */
   readonly wallJumpMs: number[];
@@ -108,6 +110,7 @@ export function createWorld(seed: number, broken: Broken, trace: ((line: string)
     policy,
     config,
     backend: createBackend({ timeline, draw, policy, watch: oracle, health: () => world.health }),
+    storeClock: draw.chance(0.5) ? 'wall' : 'monotonic',
     proxies: [],
     wallJumpMs: [],
     trace: trace && timed(timeline, trace),
@@ -180,6 +183,8 @@ export function start(world: World, slot: number): ProxyProcess {
     secret: SECRET,
     store: broken.store === undefined ? link : broken.store(link),
     upstream: world.backend.upstreamFor(party, look),
+    storeClock: world.storeClock,
+    leaseMsMax: world.policy.leaseMs,
     wallMs: () => WALL_MS + timeline.nowMs + (world.wallJumpMs[slot] ?? 0),
     newId: () => nextId(world),
     changeEngine: broken.engine ?? ((engine) => engine),
