@@ -33,7 +33,7 @@ upstream: { url: http://127.0.0.1:3000 }
 - \`onceward check FILE\` reports every fault at once, as \`file:line:col: path: message\`; \`onceward check FILE --against OLD\` says what a change would do to keys that are there.
 - \`onceward config print --config FILE\` shows every effective value and where it comes from, with secrets masked.
 - \`config/onceward.example.yaml\` has every field; \`config/onceward.schema.json\` is for your editor.
-- A change of the file, or SIGHUP, loads the policies anew. A faulty file is reported, and the old configuration stays. Changes of \`listen\`, \`observe\`, \`admin\`, \`upstream\` (but for its time-outs after the dispatch), \`store\`, \`secrets\`, \`limits\` and \`log\` wait for the next start, and are named in the log.
+- A change of the file, or SIGHUP, loads the policies anew. A faulty file is reported, and the old configuration stays. Changes of \`listen\`, \`observe\`, \`admin\`, \`workers\`, \`upstream\` (but for its time-outs after the dispatch), \`store\`, \`secrets\`, \`limits\` and \`log\` wait for the next start, and are named in the log.
 
 **Durations** have a unit: \`ms\`, \`s\`, \`m\`, \`h\`, \`d\`. **Sizes** too: \`B\`, \`kB\` (1000), \`KiB\` (1024), \`MB\`, \`MiB\`, \`GB\`, \`GiB\`. **Addresses** are \`host:port\`, \`[ipv6]:port\`, or \`:port\` for every IPv4 address; port 0 takes a free one.
 

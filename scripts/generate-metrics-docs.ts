@@ -36,6 +36,12 @@ ${metrics.map((metric) => `| [\`${metric.name}\`](#${metric.name}) | ${metric.ki
 Besides these, the metrics of the process itself: \`process_*\` (CPU, memory, descriptors) and \`nodejs_*\` (event loop,
 heap, garbage collection).
 
+With several workers (\`workers\`) one scrape tells of all of them: the series below are the sums over the workers, of
+the counters and histograms also over those that have ended, so that no restart of a worker makes a sum go backwards. A
+worker that is killed takes with it what it counted since its last report, a second at most. The process metrics stand
+side by side, told apart by \`worker\`: \`primary\`, \`0\`, \`1\` … A worker that does not answer within half a second adds
+what it last reported.
+
 ${metrics.map(section).join('\n')}
 ## Alerts to begin with
 

@@ -1,4 +1,4 @@
-import { type AdminServer, startAdminServer } from './admin/admin-server.ts';
+import { type AdminServer, type AdminStatus, startAdminServer } from './admin/admin-server.ts';
 import { createHealth, drainCheck, type HealthCheck, storeCheck } from './admin/health.ts';
 import { keysRoutes } from './admin/keys-routes.ts';
 import { type ObserveServer, startObserveServer } from './admin/observe-server.ts';
@@ -14,6 +14,7 @@ import { createByteBudget } from './http/byte-budget.ts';
 import type { Upstream } from './http/seam.ts';
 import { createUpstream } from './http/upstream.ts';
 import { type Job, startJob } from './job.ts';
+import type { Metrics } from './observe/metrics.ts';
 import { type Base, type DrainState, monotonicMs, policiesOf, STORE_PING_MS, wallMs } from './parts.ts';
 import { sealingOf } from './snapshot.ts';
 
@@ -35,7 +36,9 @@ export type DutyOptions = {
   readonly drainState: DrainState;
   /** The configuration in force: what a job reads at every run. */
   readonly current: () => ResolvedConfig;
-  readonly inFlight: () => number;
+  readonly render: Metrics['render'];
+  readonly inFlight: () => number | Promise<number>;
+  readonly workers: () => AdminStatus['workers'];
   /** Besides store and drain. */
   readonly checks: readonly HealthCheck[];
 };
@@ -127,7 +130,7 @@ export async function startDuties(options: DutyOptions): Promise<Duties> {
       ...options.checks,
     ],
   });
-  const observeParts = { health, metrics: base.metrics };
+  const observeParts = { health, metrics: { render: options.render } };
   const onError = (error: unknown): void => base.log.unexpected(error);
   const observe =
     config.observe === null
@@ -162,11 +165,12 @@ async function startAdmin(
   return await startAdminServer({
     listen: config.admin,
     actions: { drain: () => drainState.asked() },
-    status: () => ({
+    status: async () => ({
       version: options.version,
       uptimeSeconds: Math.round((monotonicMs() - startedMs) / 1000),
       store: base.opened.store.kind,
-      inFlight: options.inFlight(),
+      inFlight: await options.inFlight(),
+      workers: options.workers(),
       state: drainState.phase === 'serving' ? 'serving' : 'draining',
       config: { file: options.configFile, loadedAt },
     }),

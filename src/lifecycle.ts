@@ -11,7 +11,7 @@ import { adopt, drainProxying, type Proxying } from './proxying.ts';
 
 /** A running Onceward: reloading it and ending it. */
 
-type Address = { readonly host: string; readonly port: number };
+export type Address = { readonly host: string; readonly port: number };
 
 export type App = {
   readonly address: Address;
@@ -23,6 +23,12 @@ export type App = {
   drain(): Promise<void>;
   /** The admin port asked for a drain. */
   onDrainAsked(listener: () => void): void;
+  /** It cannot go on; the message says why in one line. What is left is drained as ever. */
+  onFailed(listener: (message: string) => void): void;
+  /** Of the workers; empty where there are none besides this process. */
+  readonly pids: readonly number[];
+  /** Before an end at once: leaves no worker behind. */
+  endNow(): void;
 };
 
 /** The whole of it in one process. */
@@ -43,6 +49,9 @@ export function createApp(config: ResolvedConfig, proxying: Proxying, duties: Du
     onDrainAsked(listener) {
       proxying.drainState.asked = listener;
     },
+    onFailed: () => undefined,
+    pids: [],
+    endNow: () => undefined,
   };
 }
 

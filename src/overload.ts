@@ -10,7 +10,7 @@ import type { Listener } from './http/listener.ts';
 import type { ByteBudget } from './http/seam.ts';
 import type { Log } from './observe/log.ts';
 import { createMemoryReader } from './observe/memory-use.ts';
-import type { LoadFigures } from './observe/metrics.ts';
+import type { LoadFigures } from './observe/series.ts';
 import { systemTicker } from './store/ticker.ts';
 
 /** Everything that bounds what clients can take of the process, put together for parts.ts. */

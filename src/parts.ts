@@ -46,10 +46,13 @@ export type BaseOptions = {
   readonly config: ResolvedConfig;
   readonly version: string;
   readonly logDestination: LogDestination;
+  /** Processes that take requests at this moment. */
+  readonly workersListening: () => number;
 };
 
 /** Rejects with one line when the store cannot be had. */
-export async function openBase({ config, version, logDestination }: BaseOptions): Promise<Base> {
+export async function openBase(options: BaseOptions): Promise<Base> {
+  const { config, version, logDestination, workersListening } = options;
   const log = createLog({ level: config.log.level, destination: logDestination, wallMs });
   const opened = await openStore({
     spec: config.store,
@@ -70,6 +73,7 @@ export async function openBase({ config, version, logDestination }: BaseOptions)
     statsDeadlineMs: STORE_PING_MS,
     load: () => overload.figures(),
     logLinesDropped: () => log.linesDropped(),
+    workersListening,
   });
   const store = guardStore(opened.store, {
     deadlineMs: config.storePolicy.deadlineMs,

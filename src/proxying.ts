@@ -23,7 +23,7 @@ export type Proxying = {
 };
 
 /** After the drain time: for settlements of what was broken off. */
-const SETTLE_REST_MS = 2_000;
+export const DRAIN_REST_MS = 2_000;
 
 /** Rejects with one line when the address cannot be bound; what was opened here is closed again. */
 export async function startProxying(
@@ -60,8 +60,9 @@ export function adopt({ base, current, upstream }: Proxying, loaded: ResolvedCon
 
 /** What waits for the next start (docs/configuration.md) stays as it is in force. */
 export function keptOver(before: ResolvedConfig, loaded: ResolvedConfig): ResolvedConfig {
-  const { listen, observe, admin, upstream, store, storePolicy, secrets, limits, log } = before;
-  return { ...loaded, listen, observe, admin, upstream, store, storePolicy, secrets, limits, log };
+  const { listen, observe, admin, workers, upstream, store, storePolicy, secrets, limits, log } = before;
+  const fixed = { listen, observe, admin, workers, upstream, store, storePolicy, secrets, limits, log };
+  return { ...loaded, ...fixed };
 }
 
 /** Lets what is in flight end within the drain time, breaks off the rest; closes all that is not `Base`. */
@@ -78,7 +79,7 @@ export async function drainProxying(config: ResolvedConfig, proxying: Proxying):
       inFlight: base.metrics.inFlight.value(),
     });
     engine.shutDown();
-    await serving.idleWithin(SETTLE_REST_MS, () => listener.closeIdle());
+    await serving.idleWithin(DRAIN_REST_MS, () => listener.closeIdle());
   }
   tunnel.destroyAll();
   listener.destroyConnections();

@@ -13,6 +13,13 @@ export type AdminStatus = {
   readonly uptimeSeconds: number;
   readonly store: Store['kind'];
   readonly inFlight: number;
+  /** The processes that take requests; pid null: ended, about to be started again. */
+  readonly workers: readonly {
+    readonly worker: number;
+    readonly pid: number | null;
+    readonly state: 'starting' | 'listening' | 'ended';
+    readonly inFlight: number;
+  }[];
   readonly state: 'serving' | 'draining';
   /** The file and the ISO 8601 time at which the configuration in force was loaded; file null: from flags. */
   readonly config: { readonly file: string | null; readonly loadedAt: string };
@@ -26,7 +33,7 @@ type AdminActions = {
 export type AdminOptions = {
   readonly listen: { readonly host: string; readonly port: number };
   readonly actions: AdminActions;
-  readonly status: () => AdminStatus;
+  readonly status: () => AdminStatus | Promise<AdminStatus>;
   /** Besides drain and status. */
   readonly routes: readonly AdminRoute[];
   /** Mounts health and metrics here too, for a run with one port; null: they have their own. */
@@ -59,7 +66,13 @@ function adminRoutes({ actions, status }: AdminOptions): readonly AdminRoute[] {
         return jsonReply(202, { status: 'draining' });
       },
     },
-    { method: 'GET', path: '/status', handle: () => jsonReply(200, status()) },
+    {
+      method: 'GET',
+      path: '/status',
+      async handle() {
+        return jsonReply(200, await status());
+      },
+    },
   ];
 }
 

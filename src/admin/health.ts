@@ -2,7 +2,7 @@ import type { Pressure } from '../core/overload.ts';
 import { StoreUnavailable } from '../store/contract.ts';
 
 /** Why this process should get no requests. */
-type NotReady = {
+export type NotReady = {
   /** Which check says so: `store`, `draining` … */
   readonly check: string;
   /** A word of a closed set, such as a reason of StoreUnavailable. */
@@ -45,6 +45,16 @@ export function roomCheck(of: { pressure(): Pressure; connections(): 'full' | 'h
   return () => {
     if (of.pressure() === 'stop') return { check: 'memory', reason: 'out_of_memory' };
     return of.connections() === 'full' ? { check: 'connections', reason: 'full' } : null;
+  };
+}
+
+/** Of several processes that take requests one is enough. Of those that listen, `reasons` says why one should get none. */
+export function workersCheck(reasons: () => readonly (NotReady | null)[]): HealthCheck {
+  return () => {
+    const all = reasons();
+    const [first] = all;
+    if (first === undefined) return { check: 'workers', reason: 'none_listening' };
+    return all.every((reason) => reason !== null) ? first : null;
   };
 }
 

@@ -4,7 +4,7 @@ import type { Io } from './io.ts';
 import { CONFIG_OPTIONS, flagConflict, loadFrom } from './load-from.ts';
 
 export const CONFIG_USAGE = `onceward config print [--config FILE]
-onceward config print [--upstream URL] [--listen HOST:PORT] [--admin HOST:PORT] [--store WHERE]
+onceward config print [--upstream URL] [--listen HOST:PORT] [--admin HOST:PORT] [--store WHERE] [--workers N | auto]
 
 Prints the effective configuration as YAML: every value that is in force, and behind it where it comes from: a line
 of the file, a variable, a flag, or the default. Secrets and passwords are masked. Without a file: what "run" would

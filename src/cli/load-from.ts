@@ -9,6 +9,7 @@ export const CONFIG_OPTIONS = {
   listen: { type: 'string' },
   admin: { type: 'string' },
   store: { type: 'string' },
+  workers: { type: 'string' },
 } as const;
 
 export type ConfigFlags = {
@@ -17,6 +18,7 @@ export type ConfigFlags = {
   readonly listen?: string | undefined;
   readonly admin?: string | undefined;
   readonly store?: string | undefined;
+  readonly workers?: string | undefined;
 };
 
 /** Where nothing is contacted, a backend need not be named. */
@@ -25,7 +27,7 @@ const PLACEHOLDER_UPSTREAM = 'http://127.0.0.1:3000';
 /** The word for a pair of options that contradict each other, or null. */
 export function flagConflict(flags: ConfigFlags): string | null {
   if (flags.config === undefined) return null;
-  for (const name of ['upstream', 'listen', 'admin', 'store'] as const) {
+  for (const name of ['upstream', 'listen', 'admin', 'store', 'workers'] as const) {
     if (flags[name] !== undefined) return `--config and --${name} exclude each other: the file says it all`;
   }
   return null;
@@ -40,5 +42,6 @@ export async function loadFrom(flags: ConfigFlags, io: Io): Promise<Loaded> {
     ...(flags.listen === undefined ? {} : { listen: flags.listen }),
     ...(flags.admin === undefined ? {} : { admin: flags.admin }),
     ...(flags.store === undefined ? {} : { store: flags.store }),
+    ...(flags.workers === undefined ? {} : { workers: flags.workers }),
   });
 }

@@ -1,14 +1,15 @@
 import { parseArgs } from 'node:util';
-import { configFromFlags } from '../config/from-flags.ts';
-import { type Loaded, loadConfigFile } from '../config/load.ts';
+import type { Loaded } from '../config/load.ts';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import { watchConfig } from '../config/watch.ts';
 import type { App } from '../lifecycle.ts';
 import type { Io } from './io.ts';
+import { CONFIG_OPTIONS, flagConflict, loadFrom } from './load-from.ts';
 import { version } from './version.ts';
 
 export const RUN_USAGE = `onceward run --config FILE
 onceward run --upstream URL [--listen HOST:PORT] [--admin HOST:PORT] [--store memory: | lmdb:PATH | redis://… | postgres://…]
+             [--workers N | auto]
 
 Stands in front of the backend until SIGTERM or SIGINT; then drains: no new connections, what is in flight ends,
 exit 0. A second signal ends at once. SIGHUP, or a change of the file, loads the routes anew.
@@ -20,26 +21,23 @@ without credentials share one scope. With a file: onceward check FILE first.
   --upstream URL     the backend, such as http://127.0.0.1:3000
   --listen H:P       where clients connect; default 127.0.0.1:8080
   --admin H:P        one port for health, metrics and admin; default: metrics on :9464, admin on 127.0.0.1:9465
-  --store WHERE      memory:, lmdb:PATH, redis://… or postgres://…; default lmdb:./onceward-data`;
-
-const OPTIONS = {
-  config: { type: 'string' },
-  upstream: { type: 'string' },
-  listen: { type: 'string' },
-  admin: { type: 'string' },
-  store: { type: 'string' },
-} as const;
+  --store WHERE      memory:, lmdb:PATH, redis://… or postgres://…; default lmdb:./onceward-data
+  --workers N        processes that take requests, or auto: one for each core; default 1`;
 
 const WATCH_MS = 5_000;
 
 export async function runProxy(args: readonly string[], io: Io): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options: OPTIONS, strict: true });
+  const { values } = parseArgs({ args: [...args], options: CONFIG_OPTIONS, strict: true });
   if ((values.config === undefined) === (values.upstream === undefined)) {
     io.err('onceward run: give either --config FILE or --upstream URL.\n');
     return 2;
   }
-  const loaded =
-    values.config === undefined ? fromFlags(values, io) : await loadConfigFile(values.config, io.env);
+  const conflict = flagConflict(values);
+  if (conflict !== null) {
+    io.err(`onceward run: ${conflict}.\n`);
+    return 2;
+  }
+  const loaded = await loadFrom(values, io);
   if (loaded.kind === 'faults') {
     for (const fault of loaded.faults) io.err(`${fault.text}\n`);
     return 1;
@@ -56,24 +54,6 @@ export async function runProxy(args: readonly string[], io: Io): Promise<number>
   );
 }
 
-function fromFlags(
-  values: {
-    readonly upstream?: string;
-    readonly listen?: string;
-    readonly admin?: string;
-    readonly store?: string;
-  },
-  io: Io,
-): Loaded {
-  return configFromFlags({
-    upstream: values.upstream ?? '',
-    env: io.env,
-    ...(values.listen === undefined ? {} : { listen: values.listen }),
-    ...(values.admin === undefined ? {} : { admin: values.admin }),
-    ...(values.store === undefined ? {} : { store: values.store }),
-  });
-}
-
 function announce(app: App, config: ResolvedConfig, io: Io): void {
   if (!io.isTty()) return;
   io.err(
@@ -84,7 +64,7 @@ function announce(app: App, config: ResolvedConfig, io: Io): void {
 /** `contentHash`: what the process runs on; a change between loading and listening is a change like any other. */
 type WatchedFile = { readonly path: string; readonly contentHash: string };
 
-/** Until the first signal, then until drained. */
+/** Until the first signal, or until it cannot go on; then until drained. */
 async function serve(app: App, file: WatchedFile | null, io: Io): Promise<number> {
   const reload = (loaded: Loaded): void => app.reload(loaded);
   const watcher =
@@ -99,17 +79,23 @@ async function serve(app: App, file: WatchedFile | null, io: Io): Promise<number
         });
   const stopHup = io.onSignal(['SIGHUP'], () => watcher?.checkNow());
   try {
-    await new Promise<void>((resolve) => {
+    const why = await new Promise<{ readonly failure: string | null }>((resolve) => {
       let signals = 0;
       io.onSignal(['SIGTERM', 'SIGINT'], () => {
         signals += 1;
-        if (signals === 1) resolve();
-        else io.exitNow(1);
+        if (signals === 1) resolve({ failure: null });
+        else {
+          app.endNow();
+          io.exitNow(1);
+        }
       });
-      app.onDrainAsked(resolve);
+      app.onDrainAsked(() => resolve({ failure: null }));
+      app.onFailed((failure) => resolve({ failure }));
     });
     await app.drain();
-    return 0;
+    if (why.failure === null) return 0;
+    io.err(`onceward run: ${why.failure}\n`);
+    return 1;
   } finally {
     stopHup();
     watcher?.stop();

@@ -29,6 +29,7 @@ export function checkTop(top: Top, storeNames: readonly string[], env: Env): rea
   return [
     ...checkStore(top, storeNames, env),
     ...checkRedis(top),
+    ...checkWorkers(top),
     ...checkSecrets(top),
     ...checkEncryption(top),
     ...checkPorts(top),
@@ -58,6 +59,14 @@ function checkStore({ store }: Top, storeNames: readonly string[], env: Env): re
     found.push(fault(message, ['store', 'url'], ['store']));
   }
   return found;
+}
+
+/** `auto` too, whatever this machine has: a file must not be right on one machine and wrong on the next. */
+function checkWorkers({ store, workers }: Top): readonly Finding[] {
+  if (store.url.kind !== 'memory' || workers === 1) return [];
+  const message =
+    'the memory store belongs to one process, and every worker would have records of its own; set workers: 1, or use lmdb:PATH';
+  return [fault(message, ['workers'])];
 }
 
 function checkRedis({ store }: Top): readonly Finding[] {

@@ -50,6 +50,7 @@ export const DEFAULTS = {
   listen: '127.0.0.1:8080',
   observe: { listen: '0.0.0.0:9464' },
   admin: { listen: '127.0.0.1:9465', tokens: {} },
+  workers: 1,
   upstream: {
     connectTimeout: '5s',
     headTimeout: '60s',

@@ -97,17 +97,29 @@ function must(parsed: Parsed<number>): number {
   throw new Error(`a bound of the schema ${parsed.message}`);
 }
 
-/** A variable is always text; `connections: ${N}` must work as `connections: 256` does. */
 export function count(least: number, most: number) {
   const message = `must be a whole number from ${least} to ${most}`;
+  return z.preprocess(numberOf, wholeNumber(least, most, message).meta({ 'x-type': 'number' }));
+}
+
+/** A number, or a word that leaves it to the process. */
+export function countOr<const W extends string>(word: W, least: number, most: number) {
+  const message = `must be a whole number from ${least} to ${most}, or ${word}`;
   return z.preprocess(
-    (value) => (typeof value === 'string' && /^[0-9]{1,15}$/.test(value) ? Number(value) : value),
+    numberOf,
     z
-      .int({ error: message })
-      .min(least, { error: message })
-      .max(most, { error: message })
-      .meta({ 'x-type': 'number' }),
+      .union([wholeNumber(least, most, message), z.literal(word)], { error: message })
+      .meta({ 'x-type': `number or \`${word}\`` }),
   );
+}
+
+function wholeNumber(least: number, most: number, message: string) {
+  return z.int({ error: message }).min(least, { error: message }).max(most, { error: message });
+}
+
+/** A variable is always text; `connections: ${N}` must work as `connections: 256` does. */
+function numberOf(value: unknown): unknown {
+  return typeof value === 'string' && /^[0-9]{1,15}$/.test(value) ? Number(value) : value;
 }
 
 export function flag() {

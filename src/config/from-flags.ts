@@ -10,6 +10,7 @@ export type FlagOptions = {
   /** Serves admin and observe on one address. */
   readonly admin?: string;
   readonly store?: string;
+  readonly workers?: string;
   /** HMAC secrets, current first; without them a run on Redis takes the variable ONCEWARD_SECRET. */
   readonly secrets?: readonly string[];
   /** off: no port for probes and metrics, and without `admin` none for the operator. */
@@ -46,8 +47,9 @@ function rootOf(options: FlagOptions): ConfigMap {
     ['upstream', mapOf([['url', nodeOf(options.upstream, given)]], given)],
     ['defaults', nodeOf({ scope: { anonymous: 'allow' } }, given)],
   ];
-  const { listen, admin, store } = options;
+  const { listen, admin, store, workers } = options;
   if (listen !== undefined) entries.push(['listen', nodeOf(listen, flag('--listen'))]);
+  if (workers !== undefined) entries.push(['workers', nodeOf(workers, flag('--workers'))]);
   if (store !== undefined || options.replicas === 'single') {
     const fields: [string, ConfigNode][] =
       store === undefined ? [] : [['url', nodeOf(store, flag('--store'))]];

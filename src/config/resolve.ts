@@ -54,6 +54,7 @@ export function resolveConfig(
     observe: portOf(top.observe),
     admin: portOf(top.admin),
     adminTokens: tokensOf(top.admin),
+    workers: top.workers,
     upstream: {
       origin: upstream.url,
       connectMs: upstream.connectTimeout,

@@ -57,6 +57,8 @@ export type ResolvedConfig = {
   readonly admin: ListenAddress | null;
   /** Who may settle keys by hand. */
   readonly adminTokens: readonly { readonly name: string; readonly token: string }[];
+  /** Processes that take requests; auto: one for each core available. */
+  readonly workers: number | 'auto';
   readonly upstream: {
     /** Origin only: scheme, host and port; never taken from a request. */
     readonly origin: string;

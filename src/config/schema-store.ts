@@ -95,7 +95,7 @@ export const storeSchema = section({
   connections: count(1, 200)
     .prefault(D.store.connections)
     .describe(
-      'PostgreSQL only. Most connections of this process for statements; one more listens for settled records. All replicas together must stay below the `max_connections` of the server.',
+      'PostgreSQL only. Most connections for statements; one more listens for settled records. With several workers each has an equal share, at least 2, and one that listens, as has the primary. All replicas together must stay below the `max_connections` of the server.',
     ),
   deadline: duration('10ms')
     .prefault(D.store.deadline)

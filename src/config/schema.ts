@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${NAME} is the syntax of variables in the file.
 import { z } from 'zod';
 import { DEFAULTS as D } from './defaults.ts';
-import { choice, count, duration, list, section, size } from './field.ts';
+import { choice, count, countOr, duration, list, section, size } from './field.ts';
 import {
   addressRange,
   listenAddress,
@@ -14,6 +14,9 @@ import {
 import { encryption } from './schema-encryption.ts';
 import { policySchema, routeSchema } from './schema-policy.ts';
 import { storeSchema } from './schema-store.ts';
+
+/** More processes than any machine has use for; a slip of the finger must not start thousands. */
+const WORKERS_MAX = 256;
 
 /** The configuration file: one schema from which come types, validation, `onceward.schema.json` and the reference. */
 
@@ -55,7 +58,7 @@ const upstream = section({
     ),
   connections: count(1, 65_535)
     .prefault(D.upstream.connections)
-    .describe('Most connections to the backend at once.'),
+    .describe('Most connections to the backend at once, of all workers together; each has an equal share.'),
   queueTimeout: duration('1ms')
     .prefault(D.upstream.queueTimeout)
     .describe(
@@ -118,19 +121,23 @@ const limits = section({
     ),
   connections: count(1, 1_000_000)
     .prefault(D.limits.connections)
-    .describe('Most connections of clients at once.'),
+    .describe(
+      'Most connections of clients at once, for each worker: it bounds the descriptors of a process.',
+    ),
   buffer: size('1MiB', '1024GiB')
     .prefault(D.limits.buffer)
     .describe(
-      'Request and response bodies held in memory at once, over all requests; above it a keyed request gets 429. Keep it well below the memory of the process.',
+      'Request and response bodies held in memory at once, over all requests; above it a keyed request gets 429. Several workers share it equally. Keep it well below the memory of the machine or container.',
     ),
   inFlight: count(1, 1_000_000)
     .prefault(D.limits.inFlight)
-    .describe('Most requests at once; one more gets 429.'),
+    .describe(
+      'Most requests at once; one more gets 429. Several workers share it equally; connections spread over them almost evenly, so leave some room.',
+    ),
   joiners: count(1, 1_000_000)
     .prefault(D.limits.joiners)
     .describe(
-      'Most requests waiting at once for the response of another with their key, over all keys; one more gets 429. Each asks the store four times a second.',
+      'Most requests waiting at once for the response of another with their key, over all keys and workers; one more gets 429. Each asks the store four times a second.',
     ),
   memory: memory
     .prefault({})
@@ -180,6 +187,11 @@ export const topFields = {
     )
     .prefault({})
     .describe('The port for the operator; `off` for none.'),
+  workers: countOr('auto', 1, WORKERS_MAX)
+    .prefault(D.workers)
+    .describe(
+      'How many processes take requests on `listen`; `auto`: one for each core that is available. With more than one, a primary process besides them has the ports for probes and the operator, and starts a worker that dies again. They share one store, so `memory` takes only 1. Leave it at 1 until one core is not enough: every process costs memory of its own.',
+    ),
   upstream: upstream.describe('The backend.'),
   store: storeSchema.prefault({}).describe('Where records are kept, and what is promised of them.'),
   secrets: list(secret(), 4, 'secrets')

@@ -117,6 +117,7 @@ const FIXED: Readonly<Record<string, (config: ResolvedConfig) => unknown>> = {
   listen: (config) => config.listen,
   observe: (config) => config.observe,
   admin: (config) => config.admin,
+  workers: (config) => config.workers,
   upstream: ({ upstream }) => upstream,
   store: ({ store, storePolicy }) => [store, storePolicy],
   secrets: (config) => config.secrets,

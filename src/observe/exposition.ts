@@ -18,6 +18,8 @@ export type SampleFamily = {
   readonly samples: readonly Sample[];
 };
 
+export type Scrape = { readonly contentType: string; readonly body: string };
+
 export type Format = 'text' | 'openmetrics';
 
 const CONTENT_TYPES: Readonly<Record<Format, string>> = {
@@ -58,6 +60,12 @@ export function renderExposition(families: readonly SampleFamily[], format: Form
   }
   if (format === 'openmetrics') lines.push('# EOF');
   return `${lines.join('\n')}\n`;
+}
+
+/** `accept`: the field of the scrape, for OpenMetrics. */
+export function scrapeOf(families: readonly SampleFamily[], accept: string | undefined): Scrape {
+  const format = negotiate(accept);
+  return { contentType: contentType(format), body: renderExposition(families, format) };
 }
 
 function writeFamily(lines: string[], family: SampleFamily, format: Format): void {

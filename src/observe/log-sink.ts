@@ -12,8 +12,18 @@ type Outlet = {
   close(state: 'idle' | 'busy'): void;
 };
 
-/** Lines to a file descriptor such as 1, which nothing else should write to meanwhile. */
-export function openLogSink(fd: number, charsMax: number = LOG_BUFFER_CHARS_MAX): LogDestination {
+/** POSIX: what is written to a pipe at once and is no longer than this is never mixed with what others write. */
+const PIPE_BUF_BYTES = 4_096;
+
+type LogSinkOptions = {
+  /** `shared`: other processes write lines at the same time, so a write holds whole lines and no more than a pipe takes at once. */
+  readonly use?: 'alone' | 'shared';
+  readonly charsMax?: number;
+};
+
+/** Lines to a file descriptor such as 1. */
+export function openLogSink(fd: number, options: LogSinkOptions = {}): LogDestination {
+  const { use = 'alone', charsMax = LOG_BUFFER_CHARS_MAX } = options;
   const outlet = openOutlet(fd);
   let kept: string[] = [];
   let keptChars = 0;
@@ -30,12 +40,13 @@ export function openLogSink(fd: number, charsMax: number = LOG_BUFFER_CHARS_MAX)
       return;
     }
     writing = 'writing';
-    const lines = kept.length;
-    const bytes = Buffer.from(kept.join(''));
-    writingChars = keptChars;
-    kept = [];
-    keptChars = 0;
-    outlet.send(bytes, (result) => {
+    const taken = use === 'alone' ? kept : kept.splice(0, linesWithin(kept, PIPE_BUF_BYTES));
+    if (use === 'alone') kept = [];
+    const lines = taken.length;
+    const text = taken.join('');
+    writingChars = text.length;
+    keptChars -= text.length;
+    outlet.send(Buffer.from(text), (result) => {
       writingChars = 0;
       if (result === 'broken') {
         // Nobody will ever read again (EPIPE, disk gone): the requests go on without a log.
@@ -77,6 +88,18 @@ export function openLogSink(fd: number, charsMax: number = LOG_BUFFER_CHARS_MAX)
       outlet.close(writing === 'idle' ? 'idle' : 'busy');
     },
   };
+}
+
+/** How many of the first lines fit; one at least, or a line that is too long would stay for ever. */
+function linesWithin(lines: readonly string[], bytesMax: number): number {
+  let bytes = 0;
+  let count = 0;
+  for (const line of lines) {
+    bytes += Buffer.byteLength(line);
+    if (bytes > bytesMax) break;
+    count += 1;
+  }
+  return Math.max(count, 1);
 }
 
 /**

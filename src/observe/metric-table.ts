@@ -76,6 +76,8 @@ export type MetricDefinition = {
   readonly labels: readonly LabelDefinition[];
   /** Upper bounds, ascending, in the unit of the name; empty but for histograms. */
   readonly buckets: readonly number[];
+  /** Of several processes the greatest value is told, not the sum. */
+  readonly across?: 'highest';
   /** `zero`: all series of a route are there from the start, so that an alert sees the first increase. */
   readonly start: 'zero' | 'first-use';
 };
@@ -159,7 +161,8 @@ export const METRICS = {
     ...plain,
     name: 'onceward_memory_pressure',
     kind: 'gauge',
-    help: '0: none. 1: keyed requests with bodies are refused. 2: connections are refused too.',
+    across: 'highest',
+    help: '0: none. 1: keyed requests with bodies are refused. 2: connections are refused too. Of several processes, the highest.',
   },
   settlementsPending: {
     ...plain,
@@ -288,6 +291,18 @@ export const METRICS = {
     labels: [{ name: 'result', values: RELOAD_RESULTS }],
     buckets: [],
     start: 'zero',
+  },
+  workers: {
+    ...plain,
+    name: 'onceward_workers',
+    kind: 'gauge',
+    help: 'Processes that take requests at this moment.',
+  },
+  workerRestarts: {
+    ...plain,
+    name: 'onceward_worker_restarts_total',
+    kind: 'counter',
+    help: 'Workers started again after an end that nobody had asked for.',
   },
   buildInfo: {
     name: 'onceward_build_info',

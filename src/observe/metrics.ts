@@ -1,29 +1,12 @@
-// tidy: a method for each metric of the table.
 import { OUTCOMES, type Outcome, type RequestClass } from '../core/outcome.ts';
-import type { Overload, Pressure } from '../core/overload.ts';
+import type { Overload } from '../core/overload.ts';
 import type { ParkReason } from '../core/settle.ts';
 import type { ProblemCode } from '../problems/registry.ts';
-import type { Store, StoreStats } from '../store/contract.ts';
+import type { Store } from '../store/contract.ts';
 import type { StoreOperation } from '../store/guard.ts';
 import type { UnreadableReason } from '../store/seal.ts';
-import { boundedStats } from './bounded-stats.ts';
-import {
-  contentType,
-  histogramSamples,
-  negotiate,
-  numberSamples,
-  renderExposition,
-  type SampleFamily,
-  singleSample,
-} from './exposition.ts';
-import {
-  Children,
-  type HistogramCell,
-  histogramFamily,
-  type NumberCell,
-  numberFamily,
-  observe,
-} from './instruments.ts';
+import { type Scrape, scrapeOf } from './exposition.ts';
+import { Children, type HistogramCell, type NumberCell, observe } from './instruments.ts';
 import {
   type AdminResult,
   type AdminWrite,
@@ -36,37 +19,17 @@ import {
   type StoreResult,
   UNMATCHED,
 } from './metric-table.ts';
-import { createProcessMetrics } from './process-metrics.ts';
+import { createFamilies, createScraped, type Families, type Scraped, type ScrapedOptions } from './series.ts';
 
-export type MetricsOptions = {
+export type MetricsOptions = ScrapedOptions & {
   readonly routeNames: readonly string[];
   readonly store: Store['kind'];
   readonly version: string;
   readonly nodeVersion: string;
-  /** Read at scrape time, one call at once, given up after statsDeadlineMs. */
-  readonly stats: () => Promise<StoreStats>;
-  readonly statsDeadlineMs: number;
-  readonly load: () => LoadFigures;
-  readonly logLinesDropped: () => number;
 };
-
-/** What is held at this moment, read at scrape time. */
-export type LoadFigures = {
-  readonly joinedWaiters: number;
-  readonly bufferBytes: number;
-  readonly pressure: Pressure;
-  readonly settlementsPending: number;
-  readonly principals: number;
-  readonly connections: number;
-  readonly connectionsRefused: number;
-};
-
-const PRESSURE_VALUES: Readonly<Record<Pressure, number>> = { none: 0, refuse: 1, stop: 2 };
-
-type Scrape = { readonly contentType: string; readonly body: string };
 
 /** Nothing here throws: an unknown route counts as `unmatched`, any other unknown value as `other`. */
-export type Metrics = {
+export type Metrics = Scraped & {
   /** `none`: refused before the method was looked at. */
   requestEnded(route: string, requestClass: RequestClass | 'none', outcome: Outcome, seconds: number): void;
   upstreamEnded(route: string, seconds: number): void;
@@ -83,6 +46,7 @@ export type Metrics = {
   problem(code: ProblemCode): void;
   overloaded(overload: Overload): void;
   configReload(result: ReloadResult): void;
+  workerRestarted(): void;
   /** Series of a route that came with a reload. Those of a route that went stay: counters only grow. */
   ensureRoute(name: string): void;
   /** `accept`: the field of the scrape, for OpenMetrics. Never rejects because of the store. */
@@ -117,9 +81,6 @@ export function createMetrics(options: MetricsOptions): Metrics {
   });
   const problems = preset(METRICS.problems.labels[0].values, (code) => families.problems.child([code]));
   const overloads = preset(METRICS.overloads.labels[0].values, (of) => families.overloads.child([of]));
-  const reloads = preset(METRICS.configReloads.labels[0].values, (result) =>
-    families.configReloads.child([result]),
-  );
   const resolutions = preset2(METRICS.resolutions, (labels) => families.resolutions.child(labels));
   const adminWrites = preset2(METRICS.adminWrites, (labels) => families.adminWrites.child(labels));
   families.buildInfo.child([options.version, options.nodeVersion, options.store]).value = 1;
@@ -128,7 +89,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const upstreamBounds = METRICS.upstreamSeconds.buckets;
   const storeBounds = METRICS.storeSeconds.buckets;
 
+  const scraped = createScraped(families, options);
   return {
+    ...scraped,
     requestEnded(route, requestClass, outcome, seconds) {
       const cells = cellsOf(route);
       cells.requests.get(requestClass).get(outcome).value += 1;
@@ -174,35 +137,28 @@ export function createMetrics(options: MetricsOptions): Metrics {
     overloaded(overload) {
       overloads.get(overload).value += 1;
     },
-    configReload(result) {
-      reloads.get(result).value += 1;
-    },
+    ...createLifeCounts(families),
     ensureRoute,
-    render: createRenderer(families, options),
+    render: async (accept) => {
+      const [facts, ofProcess] = await Promise.all([scraped.facts(), scraped.ofProcess()]);
+      return scrapeOf([...scraped.counted(), ...facts, ...ofProcess], accept);
+    },
   };
 }
 
-type Families = ReturnType<typeof createFamilies>;
-
-function createFamilies() {
+/** Of the life of the process. */
+function createLifeCounts(families: Families): Pick<Metrics, 'configReload' | 'workerRestarted'> {
+  const reloads = preset(METRICS.configReloads.labels[0].values, (result) =>
+    families.configReloads.child([result]),
+  );
+  const restarts = families.workerRestarts.child([]);
   return {
-    requests: numberFamily(METRICS.requests),
-    requestSeconds: histogramFamily(METRICS.requestSeconds),
-    upstreamSeconds: histogramFamily(METRICS.upstreamSeconds),
-    storeSeconds: histogramFamily(METRICS.storeSeconds),
-    inFlight: numberFamily(METRICS.inFlight),
-    unknownRecords: numberFamily(METRICS.unknownRecords),
-    claimsLost: numberFamily(METRICS.claimsLost),
-    responsesUnreadable: numberFamily(METRICS.responsesUnreadable),
-    responsesResealed: numberFamily(METRICS.responsesResealed),
-    probes: numberFamily(METRICS.probes),
-    resolutions: numberFamily(METRICS.resolutions),
-    adminWrites: numberFamily(METRICS.adminWrites),
-    observed: numberFamily(METRICS.observed),
-    problems: numberFamily(METRICS.problems),
-    overloads: numberFamily(METRICS.overloads),
-    configReloads: numberFamily(METRICS.configReloads),
-    buildInfo: numberFamily(METRICS.buildInfo),
+    configReload(result) {
+      reloads.get(result).value += 1;
+    },
+    workerRestarted() {
+      restarts.value += 1;
+    },
   };
 }
 
@@ -256,49 +212,3 @@ function preset2<Cell>(
 }
 
 type Labels = { readonly values: readonly string[] };
-
-function createRenderer(families: Families, options: MetricsOptions): Metrics['render'] {
-  const processFamilies = createProcessMetrics();
-  const readStats = boundedStats(options);
-  return async (accept) => {
-    const [stats, ofProcess] = await Promise.all([readStats(), processFamilies()]);
-    const format = negotiate(accept);
-    const all: readonly SampleFamily[] = [
-      numberSamples(families.requests),
-      histogramSamples(families.requestSeconds),
-      histogramSamples(families.upstreamSeconds),
-      histogramSamples(families.storeSeconds),
-      numberSamples(families.inFlight),
-      ...loadSamples(options.load()),
-      numberSamples(families.overloads),
-      numberSamples(families.unknownRecords),
-      numberSamples(families.claimsLost),
-      numberSamples(families.responsesUnreadable),
-      numberSamples(families.responsesResealed),
-      numberSamples(families.probes),
-      numberSamples(families.resolutions),
-      numberSamples(families.adminWrites),
-      numberSamples(families.observed),
-      singleSample(METRICS.storeRecords, stats.records),
-      singleSample(METRICS.storeBytes, stats.bytes),
-      numberSamples(families.problems),
-      singleSample(METRICS.logLinesDropped, options.logLinesDropped()),
-      numberSamples(families.configReloads),
-      numberSamples(families.buildInfo),
-      ...ofProcess,
-    ];
-    return { contentType: contentType(format), body: renderExposition(all, format) };
-  };
-}
-
-function loadSamples(load: LoadFigures): readonly SampleFamily[] {
-  return [
-    singleSample(METRICS.joinedWaiters, load.joinedWaiters),
-    singleSample(METRICS.bufferBytes, load.bufferBytes),
-    singleSample(METRICS.memoryPressure, PRESSURE_VALUES[load.pressure]),
-    singleSample(METRICS.settlementsPending, load.settlementsPending),
-    singleSample(METRICS.principals, load.principals),
-    singleSample(METRICS.connections, load.connections),
-    singleSample(METRICS.connectionsRefused, load.connectionsRefused),
-  ];
-}

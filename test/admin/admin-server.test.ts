@@ -15,6 +15,7 @@ const STATUS: AdminStatus = {
   uptimeSeconds: 60,
   store: 'lmdb',
   inFlight: 3,
+  workers: [{ worker: 0, pid: 4711, state: 'listening', inFlight: 3 }],
   state: 'serving',
   config: { file: '/etc/onceward/onceward.yaml', loadedAt: '2026-11-23T20:00:00.000Z' },
 };

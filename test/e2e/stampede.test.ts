@@ -17,6 +17,8 @@ import { startCrowd, type Tally } from '../support/stampede.ts';
  */
 
 const REQUESTS = 1_000;
+/** Two workers are what two proxies are to the store; this is about their common port. */
+const WORKER_ROUNDS = 10;
 const ROUNDS = Number(process.env.ONCEWARD_ROUNDS ?? 50);
 /** Long enough for the crowd to arrive while the first request is still in flight. */
 const WORK_MS = 20;
@@ -72,6 +74,41 @@ describe('a thousand requests with one key at the same moment', () => {
   }, 180_000);
 });
 
+describe('a thousand requests with one key at the same moment, behind one port with two workers', () => {
+  it('are dispatched once a round on LMDB', async () => {
+    const { backend, folder } = await setUp();
+
+    await expectOneDispatchOfWorkers('lmdb', backend, folder, `lmdb:${folder.path}/data`);
+  }, 180_000);
+
+  it('are dispatched once a round on Redis', async () => {
+    const { backend, folder } = await setUp();
+    const redis = await startRedisServer();
+    closers.push(() => redis.remove());
+
+    await expectOneDispatchOfWorkers('redis', backend, folder, redis.url);
+  }, 180_000);
+
+  it('are dispatched once a round on PostgreSQL', async () => {
+    const { backend, folder } = await setUp();
+    const postgres = await startPostgresServer();
+    closers.push(() => postgres.remove());
+
+    await expectOneDispatchOfWorkers('postgres', backend, folder, postgres.url);
+  }, 180_000);
+});
+
+async function expectOneDispatchOfWorkers(
+  store: string,
+  backend: CountingBackend,
+  folder: Folder,
+  url: string,
+): Promise<void> {
+  const proxy = await startOne(folder, backend, url, 'workers', 2);
+
+  await expectOneDispatchEach(`${store}, 2 workers`, backend, [proxy], Math.min(ROUNDS, WORKER_ROUNDS));
+}
+
 async function setUp(): Promise<{ readonly backend: CountingBackend; readonly folder: Folder }> {
   const backend = await startCountingBackend((arrival) => setTimeout(executeAndAnswer, WORK_MS, arrival));
   closers.push(() => backend.close());
@@ -85,10 +122,11 @@ async function startOne(
   backend: CountingBackend,
   url: string,
   name: string,
+  workers = 1,
 ): Promise<ChildProxy> {
   const secrets = /^(?:redis|postgres)/.test(url) ? [SECRET] : [];
   const file = folder.config(
-    { ...baseConfig(backend.origin, { url, deadline: '5s' }), secrets },
+    { ...baseConfig(backend.origin, { url, deadline: '5s' }), secrets, workers },
     `${name}.yaml`,
   );
   const proxy = await startChildProxy(['--config', file]);
@@ -100,6 +138,7 @@ async function expectOneDispatchEach(
   what: string,
   backend: CountingBackend,
   proxies: readonly ChildProxy[],
+  rounds = ROUNDS,
 ): Promise<void> {
   const crowd = startCrowd(
     proxies.map((proxy) => proxy.port),
@@ -108,7 +147,7 @@ async function expectOneDispatchEach(
   closers.push(() => crowd.close());
   const sum: Tally = { executed: 0, replayed: 0, joined: 0, inFlight: 0 };
   const startedMs = performance.now();
-  for (let round = 1; round <= ROUNDS; round++) {
+  for (let round = 1; round <= rounds; round++) {
     const key = `round-${round}`;
 
     const counted = await crowd.rush(key);
@@ -119,8 +158,8 @@ async function expectOneDispatchEach(
   }
   const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1);
   process.stdout.write(
-    `stampede, ${what}: ${ROUNDS} rounds of ${REQUESTS} in ${seconds} s; ${backend.executionsOfAll()} dispatches, ${sum.executed} executed, ${sum.replayed} replayed, ${sum.joined} joined, ${sum.inFlight} in-flight (409)\n`,
+    `stampede, ${what}: ${rounds} rounds of ${REQUESTS} in ${seconds} s; ${backend.executionsOfAll()} dispatches, ${sum.executed} executed, ${sum.replayed} replayed, ${sum.joined} joined, ${sum.inFlight} in-flight (409)\n`,
   );
-  expect(backend.arrivals()).toBe(ROUNDS);
-  expect(sum.executed + sum.replayed + sum.joined + sum.inFlight).toBe(ROUNDS * REQUESTS);
+  expect(backend.arrivals()).toBe(rounds);
+  expect(sum.executed + sum.replayed + sum.joined + sum.inFlight).toBe(rounds * REQUESTS);
 }

@@ -6,7 +6,11 @@ import { requestFields } from './memory-destination.ts';
 
 /** A process of its own whose reader of standard output never reads. Says on descriptor 3 what it saw. */
 
-const log = createLog({ level: 'info', destination: openLogSink(1, 256 * 1_024), wallMs: Date.now });
+const log = createLog({
+  level: 'info',
+  destination: openLogSink(1, { charsMax: 256 * 1_024 }),
+  wallMs: Date.now,
+});
 let turns = 0;
 const flood = async (): Promise<void> => {
   for (let round = 0; round < 100; round += 1) {

@@ -61,7 +61,7 @@ describe('the log sink', () => {
 
   it('a pipe nobody reads costs lines beyond the bound, and no waiting', async () => {
     const { readFd, writeFd } = pipe();
-    const sink = openLogSink(writeFd, 100_000);
+    const sink = openLogSink(writeFd, { charsMax: 100_000 });
 
     for (let round = 0; round < 10; round += 1) {
       for (let i = 0; i < 100; i += 1) sink.write(LINE);
@@ -78,7 +78,7 @@ describe('the log sink', () => {
 
   it('what was not dropped arrives whole once the reader reads again', async () => {
     const { readFd, writeFd } = pipe();
-    const sink = openLogSink(writeFd, 100_000);
+    const sink = openLogSink(writeFd, { charsMax: 100_000 });
     for (let i = 0; i < 500; i += 1) sink.write(LINE);
     await turn();
 

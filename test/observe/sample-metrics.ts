@@ -19,6 +19,7 @@ export function sampleMetrics(options: Partial<MetricsOptions> = {}): Metrics {
       connectionsRefused: 8,
     }),
     logLinesDropped: () => 5,
+    workersListening: () => 1,
     ...options,
   });
 }
@@ -38,4 +39,5 @@ export function useAll(metrics: Metrics): void {
   metrics.problem('in-flight');
   metrics.overloaded('buffer');
   metrics.configReload('applied');
+  metrics.workerRestarted();
 }

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 const ROOT = join(import.meta.dirname, '../..');
 export const BINARY = join(ROOT, 'bin/onceward.js');
 export const PINNED_NODE = join(ROOT, 'node_modules/.bin/node');
-const START_MS_MAX = 20_000;
+/** Three processes on a busy machine; it only turns a hang into a message. */
+const START_MS_MAX = 60_000;
 
 export type Ended = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 
@@ -42,6 +43,8 @@ export type ChildOptions = {
   readonly listensOn?: number;
   /** Goes before the command, and becomes it (exec). */
   readonly enter?: readonly string[];
+  /** `own`: a process group of its own, as a terminal gives it; signalled as -pid. */
+  readonly group?: 'own' | 'ours';
 };
 
 /** Starts `onceward run …` and waits until it listens; an end before that is an error that tells what it said. */
@@ -169,6 +172,7 @@ function spawnBinary(
   const child = spawn(command[0] ?? PINNED_NODE, command.slice(1), {
     cwd: options.cwd ?? ROOT,
     env,
+    detached: options.group === 'own',
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.add(child);

@@ -42,7 +42,7 @@ const PACKAGES: readonly { readonly name: string; readonly within: string }[] = 
 /** Files that stand at an edge of the process, and why. */
 const EDGES: Readonly<Record<string, readonly string[]>> = {
   'process.env': ['src/cli/process-io.ts'],
-  'process.exit': ['src/cli/process-io.ts', 'src/main.ts'],
+  'process.exit': ['src/cli/process-io.ts', 'src/main.ts', 'src/worker.ts'],
   'Date.now': ['src/parts.ts', 'src/store/lmdb/system-clock.ts'],
   'Math.random': [],
   console: [],

@@ -73,6 +73,7 @@ const METRICS = createMetrics({
   statsDeadlineMs: 1,
   load: () => NO_LOAD,
   logLinesDropped: () => 0,
+  workersListening: () => 1,
 });
 
 const NO_LOAD = {

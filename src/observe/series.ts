@@ -1,0 +1,114 @@
+import type { Pressure } from '../core/overload.ts';
+import type { StoreStats } from '../store/contract.ts';
+import { boundedStats } from './bounded-stats.ts';
+import { histogramSamples, numberSamples, type SampleFamily, singleSample } from './exposition.ts';
+import { histogramFamily, numberFamily } from './instruments.ts';
+import { METRICS } from './metric-table.ts';
+import { createProcessMetrics } from './process-metrics.ts';
+
+/** The families of the table, and what a scrape reads of them. */
+
+/** What is held at this moment, read at scrape time. */
+export type LoadFigures = {
+  readonly joinedWaiters: number;
+  readonly bufferBytes: number;
+  readonly pressure: Pressure;
+  readonly settlementsPending: number;
+  readonly principals: number;
+  readonly connections: number;
+  readonly connectionsRefused: number;
+};
+
+export type ScrapedOptions = {
+  /** Read at scrape time, one call at once, given up after statsDeadlineMs. */
+  readonly stats: () => Promise<StoreStats>;
+  readonly statsDeadlineMs: number;
+  readonly load: () => LoadFigures;
+  readonly logLinesDropped: () => number;
+  /** Processes that take requests at this moment. */
+  readonly workersListening: () => number;
+};
+
+export type Scraped = {
+  /** What this process has counted: adds up over all that take requests. */
+  counted(): readonly SampleFamily[];
+  /** What is true once, however many processes there are: the store, the build, reloads, workers. */
+  facts(): Promise<readonly SampleFamily[]>;
+  ofProcess(): Promise<readonly SampleFamily[]>;
+};
+
+const PRESSURE_VALUES: Readonly<Record<Pressure, number>> = { none: 0, refuse: 1, stop: 2 };
+
+export type Families = ReturnType<typeof createFamilies>;
+
+export function createFamilies() {
+  return {
+    requests: numberFamily(METRICS.requests),
+    requestSeconds: histogramFamily(METRICS.requestSeconds),
+    upstreamSeconds: histogramFamily(METRICS.upstreamSeconds),
+    storeSeconds: histogramFamily(METRICS.storeSeconds),
+    inFlight: numberFamily(METRICS.inFlight),
+    unknownRecords: numberFamily(METRICS.unknownRecords),
+    claimsLost: numberFamily(METRICS.claimsLost),
+    responsesUnreadable: numberFamily(METRICS.responsesUnreadable),
+    responsesResealed: numberFamily(METRICS.responsesResealed),
+    probes: numberFamily(METRICS.probes),
+    resolutions: numberFamily(METRICS.resolutions),
+    adminWrites: numberFamily(METRICS.adminWrites),
+    observed: numberFamily(METRICS.observed),
+    problems: numberFamily(METRICS.problems),
+    overloads: numberFamily(METRICS.overloads),
+    configReloads: numberFamily(METRICS.configReloads),
+    workerRestarts: numberFamily(METRICS.workerRestarts),
+    buildInfo: numberFamily(METRICS.buildInfo),
+  };
+}
+
+export function createScraped(families: Families, options: ScrapedOptions): Scraped {
+  const readStats = boundedStats(options);
+  return {
+    counted: () => [
+      numberSamples(families.requests),
+      histogramSamples(families.requestSeconds),
+      histogramSamples(families.upstreamSeconds),
+      histogramSamples(families.storeSeconds),
+      numberSamples(families.inFlight),
+      ...loadSamples(options.load()),
+      numberSamples(families.overloads),
+      numberSamples(families.unknownRecords),
+      numberSamples(families.claimsLost),
+      numberSamples(families.responsesUnreadable),
+      numberSamples(families.responsesResealed),
+      numberSamples(families.probes),
+      numberSamples(families.resolutions),
+      numberSamples(families.adminWrites),
+      numberSamples(families.observed),
+      numberSamples(families.problems),
+      singleSample(METRICS.logLinesDropped, options.logLinesDropped()),
+    ],
+    async facts() {
+      const stats = await readStats();
+      return [
+        singleSample(METRICS.storeRecords, stats.records),
+        singleSample(METRICS.storeBytes, stats.bytes),
+        numberSamples(families.configReloads),
+        singleSample(METRICS.workers, options.workersListening()),
+        numberSamples(families.workerRestarts),
+        numberSamples(families.buildInfo),
+      ];
+    },
+    ofProcess: createProcessMetrics(),
+  };
+}
+
+function loadSamples(load: LoadFigures): readonly SampleFamily[] {
+  return [
+    singleSample(METRICS.joinedWaiters, load.joinedWaiters),
+    singleSample(METRICS.bufferBytes, load.bufferBytes),
+    singleSample(METRICS.memoryPressure, PRESSURE_VALUES[load.pressure]),
+    singleSample(METRICS.settlementsPending, load.settlementsPending),
+    singleSample(METRICS.principals, load.principals),
+    singleSample(METRICS.connections, load.connections),
+    singleSample(METRICS.connectionsRefused, load.connectionsRefused),
+  ];
+}
