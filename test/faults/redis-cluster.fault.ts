@@ -39,6 +39,7 @@ async function run({ form, seed, say }: FaultRun): Promise<FaultResult> {
     });
     try {
       let lost = 0;
+      const redirections = { ASK: 0, MOVED: 0 };
       const result = await breakUnderLoad({
         seed,
         store: {
@@ -49,7 +50,11 @@ async function run({ form, seed, say }: FaultRun): Promise<FaultResult> {
         },
         async breakThings(stage) {
           for (let n = 0; n < times; n += 1) {
+            const before = await countRedirections(cluster);
             await moveSlots(cluster, stage);
+            const after = await countRedirections(cluster);
+            redirections.ASK += after.ASK - before.ASK;
+            redirections.MOVED += after.MOVED - before.MOVED;
             await loseNode(cluster, stage);
             lost += 1;
             if (lost % 5 === 0) say(`redis-cluster: ${title}${lost} of ${times}`);
@@ -57,7 +62,6 @@ async function run({ form, seed, say }: FaultRun): Promise<FaultResult> {
         },
       });
       for (const example of result.load.examples) say(`redis-cluster: ${title}${example}`);
-      const redirections = await countRedirections(cluster);
       figures.push(
         atLeast(`${title}migrations of ${SLOTS_MOVED} slots, and nodes lost`, lost, times),
         atLeast(`${title}ASK answered by the nodes`, redirections.ASK, 1),
@@ -108,7 +112,7 @@ async function loseNode(cluster: RedisCluster, stage: RedisStage): Promise<void>
 
 type Redirections = { readonly ASK: number; readonly MOVED: number };
 
-/** Since the nodes were started last. */
+/** Since the nodes were started last: one that is lost forgets its own. */
 async function countRedirections(cluster: RedisCluster): Promise<Redirections> {
   const infos = await Promise.all(cluster.nodes.map((node) => node.command('INFO', 'errorstats')));
   const count = (code: string): number =>
