@@ -38,6 +38,7 @@ export function createOverload(
   const watch = createMemoryWatch({
     read: createMemoryReader(),
     limits: limits.memory,
+    monotonicMs,
     ticker: systemTicker,
     onChange: (pressure, share) => {
       listener?.accept(pressure === 'stop' ? 'none' : 'all');

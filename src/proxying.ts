@@ -5,7 +5,6 @@ import { type Listener, startListener } from './http/listener.ts';
 import type { Upstream } from './http/seam.ts';
 import { createTunnel, type Tunnel } from './http/tunnel.ts';
 import { createUpstream } from './http/upstream.ts';
-import type { Log } from './observe/log.ts';
 import { type Base, type DrainState, routeNames } from './parts.ts';
 import { createServing, type Serving } from './serving.ts';
 import { createSnapshot } from './snapshot.ts';
@@ -42,7 +41,7 @@ export async function startProxying(
   });
   const serving: Serving = createServing({ engine, snapshot: () => current.snapshot, tunnel });
   try {
-    const listener = await startListener(listenerOptions(config, base.log), serving.handler);
+    const listener = await startListener(listenerOptions(config, base), serving.handler);
     base.overload.attach({ listener });
     return { base, engine, drainState, current, upstream, tunnel, serving, listener };
   } catch (error) {
@@ -93,7 +92,10 @@ function upstreamOptions(config: ResolvedConfig): Parameters<typeof createUpstre
   return { origin, connectMs, connectionsMax, queueMs };
 }
 
-function listenerOptions(config: ResolvedConfig, log: Log): Parameters<typeof startListener>[0] {
+function listenerOptions(
+  config: ResolvedConfig,
+  { log, overload }: Base,
+): Parameters<typeof startListener>[0] {
   const { listen, limits, upstream, store } = config;
   const elsewhereMax = upstream.connectionsMax + (store.kind === 'postgres' ? store.connectionsMax : 0);
   const connectionsMax = connectionsWithin(limits.connectionsMax, elsewhereMax, openFilesMax());
@@ -111,5 +113,6 @@ function listenerOptions(config: ResolvedConfig, log: Log): Parameters<typeof st
     bodyTimeoutMs: limits.bodyTimeoutMs,
     idleMs: limits.idleMs,
     connectionsMax,
+    onConnection: () => void overload.pressure(),
   };
 }

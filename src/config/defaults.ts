@@ -90,7 +90,7 @@ export const DEFAULTS = {
     buffer: '256MiB',
     inFlight: 10_000,
     joiners: 2_000,
-    memory: { refusePercent: 95, stopPercent: 98 },
+    memory: { refusePercent: 85, stopPercent: 92 },
   },
   trustedProxies: [],
   docsUrl: null,

@@ -75,7 +75,7 @@ const memory = section({
   refusePercent: count(50, 100)
     .prefault(D.limits.memory.refusePercent)
     .describe(
-      'From this part of the memory on, keyed requests with a body and requests that would wait for another get 429, until it is 5 percent points below.',
+      'From this part of the memory on, keyed requests with a body and requests that would wait for another get 429, until it is 5 percent points below. What is above it is the room for connections that have been accepted and answers that are under way: lower it where the heap is smaller than some 500 MB and clients may come by the thousand.',
     ),
   stopPercent: count(50, 100)
     .prefault(D.limits.memory.stopPercent)

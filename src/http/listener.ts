@@ -17,6 +17,8 @@ export type ListenerOptions = {
   readonly bodyTimeoutMs: number;
   readonly idleMs: number;
   readonly connectionsMax: number;
+  /** For every connection, before anything of it is read. */
+  readonly onConnection?: () => void;
 };
 
 /** Why a request never became one: answered here, reported to the pipeline's counters. */
@@ -60,7 +62,7 @@ export function startListener(options: ListenerOptions, handler: ListenerHandler
     joinDuplicateHeaders: false,
     shouldUpgradeCallback: isTunnel,
   });
-  const counted = countConnections(server, options.connectionsMax);
+  const counted = countConnections(server, options);
   // node:http would drop the fields above a count without a word; the guard counts them.
   server.maxHeadersCount = 0;
   // A client that half-closes after its request still gets its answer.
@@ -93,13 +95,14 @@ export function startListener(options: ListenerOptions, handler: ListenerHandler
 /** Beyond the most, node closes a connection before it reads of it: to its client it is as if nobody listened. */
 function countConnections(
   server: Server,
-  connectionsMax: number,
+  { connectionsMax, onConnection }: ListenerOptions,
 ): Pick<Listener, 'accept' | 'connections' | 'refused' | 'room'> {
   let open = 0;
   let refused = 0;
   server.maxConnections = connectionsMax;
   server.on('connection', (socket) => {
     open += 1;
+    onConnection?.();
     socket.once('close', () => {
       open -= 1;
     });

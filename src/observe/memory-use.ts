@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
-import { getHeapStatistics } from 'node:v8';
+import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
 import type { MemoryUse } from '../core/overload.ts';
 
 /** Edge: what the process has of its memory. */
@@ -10,7 +10,7 @@ export function createMemoryReader(): () => MemoryUse {
   const isBounded = limitBytes > 0 && limitBytes < 2 ** 50;
   const statFile = isBounded ? findStatFile() : null;
   return () => {
-    const { used_heap_size: heapUsedBytes, heap_size_limit: heapLimitBytes } = getHeapStatistics();
+    const { heapUsedBytes, heapLimitBytes } = oldGeneration();
     if (!isBounded) return { heapUsedBytes, heapLimitBytes, outer: null };
     const { heapTotal, external } = process.memoryUsage();
     const ownBytes = fieldOf('/proc/self/status', /^RssAnon:\s+(\d+) kB$/m) * 1024;
@@ -20,6 +20,22 @@ export function createMemoryReader(): () => MemoryUse {
       heapLimitBytes,
       outer: { usedBytes, limitBytes, ownBytes, liveBytes: heapTotal + external },
     };
+  };
+}
+
+/** Of the limit, V8 keeps so much for the young generation: three semi-spaces of 32 MiB, unless told otherwise. */
+const YOUNG_BYTES = 96 * 1024 * 1024;
+const OLD_BYTES_MIN = 16 * 1024 * 1024;
+
+/** The process ends when the old generation is full, with most of the limit unused where the heap is small. */
+function oldGeneration(): { readonly heapUsedBytes: number; readonly heapLimitBytes: number } {
+  const { used_heap_size: usedBytes, heap_size_limit: limitBytes } = getHeapStatistics();
+  const young = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space');
+  const oldLimitBytes = limitBytes - YOUNG_BYTES;
+  return {
+    heapUsedBytes: usedBytes - (young?.space_used_size ?? 0),
+    // A heap that is no larger than that was given smaller semi-spaces.
+    heapLimitBytes: oldLimitBytes >= OLD_BYTES_MIN ? oldLimitBytes : limitBytes,
   };
 }
 
