@@ -29,6 +29,18 @@ beforeAll(() => {
       limits: { request: '1KiB' },
     },
     { name: 'trial', match: { path: '/trial' }, mode: 'observe' },
+    {
+      name: 'asked',
+      match: { path: '/asked' },
+      quiet: '2m',
+      reconcile: {
+        request: { path: '/charges/{key}' },
+        rules: [
+          { when: { status: 200 }, verdict: 'completed' },
+          { when: { status: 404 }, verdict: 'did-not-happen' },
+        ],
+      },
+    },
   ];
   folder.config({
     upstream: { url: 'http://127.0.0.1:3000' },
@@ -228,5 +240,14 @@ describe('onceward explain', () => {
 
     expect(ran.code).toBe(1);
     expect(ran.stderr).toContain('bad.yaml:1:18: upstream.url:');
+  });
+
+  it('tells what the backend is asked about an unknown outcome', async () => {
+    const ran = await explain('-X', 'POST', '/asked', ...CALLER, '-H', `Idempotency-Key: "${KEY}"`);
+
+    expect(ran.stdout).toContain(
+      'asks the backend (GET /charges/{key}, at most 2s); completed: the answer is replayed at once; ' +
+        'did not happen: executed, once the outcome has been unknown for 2m; while it is unsure 409 outcome-unknown',
+    );
   });
 });

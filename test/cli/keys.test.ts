@@ -46,7 +46,8 @@ async function unknownKey(key: string): Promise<string> {
   return JSON.parse(found.stdout).records[0].recordKey;
 }
 
-describe('onceward keys', () => {
+// Every step is a process of its own.
+describe('onceward keys', { timeout: 120_000 }, () => {
   it('finds, lists and shows a record, and resolves it for the next repeat', async () => {
     const recordKey = await unknownKey('k1');
     expect(problemCode(await sendRequest(proxy.port, { headers: keyed('k1') }))).toBe('outcome-unknown');

@@ -59,10 +59,11 @@ async function stage(
       deadline: '300ms',
     }),
     ...(redis === null ? {} : { secrets: ['0123456789abcdef0123456789abcdef'] }),
+    // Of all routes: over Redis no quiet time is shorter than the longest lease (src/store/quiet-watch.ts).
+    defaults: { lease: `${LEASE_MS}ms` },
     routes: [
       {
         name: 'charges',
-        lease: `${LEASE_MS}ms`,
         reconcile: {
           request: { path: '/charges?key={key}' },
           rules: [
