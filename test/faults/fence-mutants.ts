@@ -60,7 +60,8 @@ const LUA: Language = {
 const SQL: Language = {
   and: ' AND ',
   or: ' OR ',
-  begins: /\bWHERE /g,
+  // A step may judge in a column of its own, such as `may_go`.
+  begins: /\bWHERE |\bSELECT (?=r\.\w+ <= c\.now_us OR )/g,
   endOf: (text, from) => {
     let depth = 0;
     for (let at = from; at < text.length; at += 1) {
@@ -68,7 +69,7 @@ const SQL: Language = {
       if (text[at] === ')') depth -= 1;
       if (
         depth < 0 ||
-        (depth === 0 && /^\s+(?:RETURNING|ORDER BY|ON CONFLICT|LIMIT)\b/.test(text.slice(at, at + 40)))
+        (depth === 0 && /^\s+(?:RETURNING|ORDER BY|ON CONFLICT|LIMIT|FOR|AS)\b/.test(text.slice(at, at + 40)))
       )
         return at;
     }

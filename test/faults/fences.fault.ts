@@ -63,12 +63,6 @@ const EQUIVALENT: readonly (Pick<Mutant, 'path' | 'what' | 'nth'> & { readonly w
     nth: 1,
     why: 'a dispatched claim is seen before, unless it was made, dispatched and lapsed between view and lock',
   },
-  {
-    path: sql('forget'),
-    what: noSay('r.expires_at_us <= c.now_us'),
-    nth: 1,
-    why: 'an expired record is absent for every step, removed or not',
-  },
 ];
 
 function sql(step: string): string {
