@@ -102,7 +102,10 @@ describe('the end of the primary', () => {
     const repeat = await sendRequest(next.port, { headers: keyed('orphaned') });
 
     expect(whole.status).toBe(201);
-    expect(pids.map(isAlive)).toEqual(['gone', 'gone']);
+    await until(
+      async () => pids.map(isAlive),
+      (seen) => seen.every((state) => state === 'gone'),
+    );
     expect(repeat.headers['idempotency-status']).toBe('replayed');
     expect(backend.executions('orphaned')).toBe(1);
   });
