@@ -64,7 +64,8 @@ function happen(world: World, trouble: (typeof TROUBLES)[number], slot: number):
       return;
     case 'stall': {
       if (proxy === null) return;
-      const untilMs = nowMs + (policy.leaseMs * draw.int(2, 40)) / 10;
+      // Never shorter than a stall it is in already: what that has put off would come after what came later.
+      const untilMs = Math.max(proxy.party.stalledUntilMs, nowMs + (policy.leaseMs * draw.int(2, 40)) / 10);
       proxy.party.stalledUntilMs = untilMs;
       fault(world, `${proxy.party.name} stalls`, untilMs);
       return;
