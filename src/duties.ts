@@ -63,7 +63,7 @@ function adminRoutes({ base, current }: DutyOptions): readonly AdminRoute[] {
       const key = policy.key.characters === 'uuid' ? lookup.key.toLowerCase() : lookup.key;
       return base.opened.secrets.map((secret) => recordKey(secret, policy.keyspace, scope.scope, key));
     },
-    wallMs,
+    ...{ wallMs, monotonicMs },
   });
 }
 

@@ -6,6 +6,7 @@ import type { AdminResult, AdminWrite } from '../observe/metric-table.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { shortRecordKey } from '../observe/request-line.ts';
 import { type Store, StoreUnavailable } from '../store/contract.ts';
+import { findRecords } from '../store/find-records.ts';
 import { type Lookup, parseLookup, parseResolve } from './keys-bodies.ts';
 import {
   type AdminReply,
@@ -30,6 +31,7 @@ export type KeysParts = {
   /** Under every secret, current first. Null: there is no such route, or the caller has no scope there. */
   readonly find: (lookup: Lookup) => readonly RecordKey[] | null;
   readonly wallMs: () => number;
+  readonly monotonicMs: () => number;
 };
 
 const STATES: readonly RecordState[] = ['claimed', 'dispatched', 'completed', 'unknown', 'released'];
@@ -80,7 +82,7 @@ async function answered(route: AdminRoute, request: AdminRequest): Promise<Admin
   }
 }
 
-async function list({ store }: KeysParts, { query }: AdminRequest): Promise<AdminReply> {
+async function list({ store, monotonicMs }: KeysParts, { query }: AdminRequest): Promise<AdminReply> {
   const wanted = query.get('state');
   const state = STATES.find((known) => known === wanted) ?? null;
   if (wanted !== null && state === null)
@@ -88,7 +90,7 @@ async function list({ store }: KeysParts, { query }: AdminRequest): Promise<Admi
   const limit = Number(query.get('limit') ?? 100);
   if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX)
     return problemReply(400, 'Bad request', `limit is a number from 1 to ${LIMIT_MAX}.`);
-  const page = await store.list(query.get('cursor'), { state, limit });
+  const page = await findRecords(store, query.get('cursor'), { state, limit }, monotonicMs);
   return jsonReply(200, { records: page.records.map(summary), cursor: page.cursor });
 }
 

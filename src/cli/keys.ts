@@ -82,7 +82,7 @@ export async function runKeys(args: readonly string[], io: Io): Promise<number> 
   const path = `/keys/${encodeURIComponent(recordKey)}`;
   switch (action) {
     case 'ls':
-      return tell(io, values, await ask('GET', `/keys?${listQuery(values)}`), keyTable);
+      return tell(io, values, await list(values, ask), keyTable);
     case 'show':
       return tell(io, values, await ask('GET', path), recordText);
     case 'find': {
@@ -139,6 +139,23 @@ async function resolve(
     token = shown.body.token;
   }
   return tell(io, values, await send({ ...body, token }), ({ state }) => `resolved: ${String(state)}\n`);
+}
+
+/** A page of a large store may be empty and yet not the last: it goes on until there is something to show. */
+async function list(
+  flags: Flags,
+  ask: (method: string, path: string) => Promise<AdminAnswer>,
+): Promise<AdminAnswer> {
+  for (let { cursor } = flags; ; ) {
+    const answer = await ask(
+      'GET',
+      `/keys?${listQuery(cursor === undefined ? flags : { ...flags, cursor })}`,
+    );
+    const { records, cursor: next } = answer.body;
+    const isEmpty = Array.isArray(records) && records.length === 0;
+    if (!isEmpty || typeof next !== 'string' || next === cursor) return answer;
+    cursor = next;
+  }
 }
 
 function listQuery({ state, limit, cursor }: Flags): string {

@@ -2,6 +2,7 @@ import type { RoutePolicy } from '../core/policy.ts';
 import type { RecordKey, RecordView } from '../core/record.ts';
 import type { Upstream } from '../http/seam.ts';
 import type { Store } from '../store/contract.ts';
+import { findRecords } from '../store/find-records.ts';
 import { readNote } from './note.ts';
 import type { Reconciler } from './reconcile.ts';
 import type { Sealing } from './sealing.ts';
@@ -11,7 +12,7 @@ import type { Sealing } from './sealing.ts';
  * asked and when it will again; that is lost with the process, and the bounds then begin anew.
  */
 export type ReconcileSweeper = {
-  /** One bounded pass: looks at one page, and probes what is due of it. */
+  /** One bounded pass: looks at a part of the store, and probes what is due of it. */
   run(): Promise<void>;
 };
 
@@ -79,7 +80,8 @@ export function createReconcileSweeper(options: ReconcileSweeperOptions): Reconc
   return {
     async run() {
       if (monotonicMs() < restUntilMs || swept(options.policies()).length === 0) return;
-      const page = await options.store.list(cursor, { state: 'unknown', limit: PAGE_RECORDS });
+      const wanted = { state: 'unknown', limit: PAGE_RECORDS } as const;
+      const page = await findRecords(options.store, cursor, wanted, monotonicMs);
       const waiting = [...page.records];
       await Promise.all(
         Array.from({ length: PROBES_AT_ONCE }, async () => {

@@ -100,6 +100,7 @@ export type Store = {
   reseal(recordKey: RecordKey, token: number, response: StoredResponse): Promise<WriteResult>;
   /** Null when absent or expired. */
   inspect(recordKey: RecordKey): Promise<RecordView | null>;
+  /** A page may be empty and still have a cursor: what it looks at is bounded, whatever fits of it. */
   list(cursor: string | null, filter: ListFilter): Promise<ListPage>;
   /** Removes a record. `refused` for claimed, dispatched and unknown ones unless `forced`. Absent counts as ok. */
   forget(recordKey: RecordKey, how: 'settled-only' | 'forced'): Promise<'ok' | 'refused'>;

@@ -4,6 +4,7 @@ import type {
   ClaimResult,
   Owner,
   RecordKey,
+  RecordView,
   StoredResponse,
   WriteResult,
 } from '../core/record.ts';
@@ -23,6 +24,7 @@ import {
   type WriteStep,
 } from '../core/transition.ts';
 import { unreachable } from '../core/unreachable.ts';
+import { createArrivals } from './arrivals.ts';
 import { decodeResponse, encodeResponse } from './codec.ts';
 import { type ListFilter, type ListPage, type Resolution, type Store, StoreUnavailable } from './contract.ts';
 import { createExpiryHeap, type Expiring, NOT_IN_HEAP } from './expiry-heap.ts';
@@ -42,8 +44,12 @@ type Entry = Expiring & {
   head: RecordHead;
   /** As `encodeResponse` made it: one form for every store, and a copy that nobody else can change. */
   response: Buffer | null;
+  /** Its place in listings. */
+  arrival: number;
 };
 
+/** Records a page of a listing looks at. */
+const LOOKED_AT_MAX = 500;
 /** Map entry, heap slot, head and its strings, roughly. */
 const ENTRY_BYTES = 700;
 const SWEPT_BEFORE_FULL_MAX = 64;
@@ -58,6 +64,7 @@ class MemoryStore implements Store {
   readonly #options: MemoryStoreOptions;
   readonly #entries = new Map<RecordKey, Entry>();
   readonly #expiries = createExpiryHeap<Entry>();
+  readonly #arrivals = createArrivals<Entry>();
   readonly #signals;
   #lastToken = 0;
   #bytes = 0;
@@ -150,17 +157,18 @@ class MemoryStore implements Store {
 
   async list(cursor: string | null, filter: ListFilter): Promise<ListPage> {
     const time = this.#time();
-    const keys = [...this.#entries.keys()].sort();
-    const records = [];
-    for (const recordKey of keys) {
-      if (cursor !== null && recordKey <= cursor) continue;
-      const entry = this.#entries.get(recordKey);
-      const view = entry === undefined ? null : viewOf(recordKey, entry.head, null, time);
-      if (view === null || (filter.state !== null && view.state !== filter.state)) continue;
-      if (records.length >= filter.limit) return { records, cursor: records.at(-1)?.recordKey ?? cursor };
-      records.push(view);
+    const records: RecordView[] = [];
+    // A cursor may be typed text: what no page gave ends the listing.
+    if (cursor !== null && !/^\d{1,16}$/.test(cursor)) return { records, cursor: null };
+    let last = Number(cursor ?? 0);
+    const { entries, next } = this.#arrivals.after(last, LOOKED_AT_MAX);
+    for (const [arrival, { recordKey, head }] of entries) {
+      if (records.length >= filter.limit) return { records, cursor: String(last) };
+      last = arrival;
+      const view = viewOf(recordKey, head, null, time);
+      if (view !== null && (filter.state === null || view.state === filter.state)) records.push(view);
     }
-    return { records, cursor: null };
+    return { records, cursor: next === null ? null : String(next) };
   }
 
   async forget(recordKey: RecordKey, how: 'settled-only' | 'forced'): Promise<'ok' | 'refused'> {
@@ -219,9 +227,11 @@ class MemoryStore implements Store {
       response: null,
       expiresAtMs: head.expiresAtMs,
       heapAt: NOT_IN_HEAP,
+      arrival: 0,
     };
     if (entry.heapAt === NOT_IN_HEAP) {
       this.#entries.set(recordKey, entry);
+      entry.arrival = this.#arrivals.add(entry);
       this.#bytes += ENTRY_BYTES + bytesOf(head, null);
     }
     this.#bytes += bytesOf(head, response) - bytesOf(entry.head, entry.response);
@@ -236,6 +246,7 @@ class MemoryStore implements Store {
     if (entry === undefined) return;
     this.#entries.delete(recordKey);
     this.#expiries.remove(entry);
+    this.#arrivals.remove(entry.arrival);
     this.#bytes -= ENTRY_BYTES + bytesOf(entry.head, entry.response);
     this.#signals.wake(recordKey);
   }

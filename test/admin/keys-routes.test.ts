@@ -47,7 +47,7 @@ beforeEach(async () => {
       retainMs: () => 60_000,
       responseBytesMax: () => 100,
       find: ({ route, key }) => (route === 'charges' ? [`hmac-${key}`] : null),
-      wallMs: () => nowMs,
+      ...{ wallMs: () => nowMs, monotonicMs: () => nowMs },
     }),
     observe: null,
     onError: (error) => {

@@ -1,3 +1,4 @@
+import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort, runBinary } from '../support/child-proxy.ts';
 import { type CountingBackend, startCountingBackend } from '../support/counting-backend.ts';
@@ -108,6 +109,35 @@ describe('onceward keys', { timeout: 120_000 }, () => {
 
     expect([ran.code, ran.stdout]).toEqual([2, '']);
     expect(ran.stderr).toMatch(said);
+  });
+
+  it('goes on over empty pages of a large store until there is something to show', async () => {
+    const asked: string[] = [];
+    const pages = [
+      { records: [], cursor: 'a' },
+      { records: [], cursor: 'b' },
+      { records: [{ recordKey: 'Jx3', state: 'unknown' }], cursor: 'c' },
+    ];
+    const server = createServer((request, response) => {
+      const page = pages[asked.push(request.url ?? '') - 1];
+      response.end(JSON.stringify(page));
+    });
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+
+    const ran = await keys('ls', '--state', 'unknown', '--admin', `http://127.0.0.1:${port}`);
+    server.close();
+
+    expect(asked).toEqual([
+      '/keys?state=unknown',
+      '/keys?state=unknown&cursor=a',
+      '/keys?state=unknown&cursor=b',
+    ]);
+    expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining("more: --cursor 'c'") });
+    expect(ran.stdout).toContain('Jx3');
   });
 
   it('says where it looked when nothing is there', async () => {

@@ -5,8 +5,12 @@ import { StoreUnavailable } from '../contract.ts';
 import { decodeRecord } from '../record-codec.ts';
 import type { Environment } from './environment.ts';
 
-/** Records a listing looks at in one call, whatever it finds. */
-const LISTED_MAX = 10_000;
+/**
+ * What one page looks at, whatever it finds: the reads hold up everything else in the process, for a few
+ * milliseconds. Bytes too, since a record is read with its response.
+ */
+const LOOKED_AT_MAX = 500;
+const LOOKED_AT_BYTES_MAX = 4 * 1024 * 1024;
 
 /** A page of records in the order of their keys. What cannot be read is left out: it must not hide the others. */
 export function listRecords(
@@ -18,10 +22,13 @@ export function listRecords(
   const records: RecordView[] = [];
   let last = cursor;
   let looked = 0;
+  let lookedBytes = 0;
   const from = cursor === null ? {} : { start: cursor, exclusiveStart: true };
   for (const { key, value } of environment.records.getRange(from)) {
-    if (records.length >= filter.limit || looked >= LISTED_MAX) return { records, cursor: last };
+    if (records.length >= filter.limit || looked >= LOOKED_AT_MAX || lookedBytes >= LOOKED_AT_BYTES_MAX)
+      return { records, cursor: last };
     looked += 1;
+    lookedBytes += value.byteLength;
     last = key;
     const view = readView(key, value, time);
     if (view !== null && (filter.state === null || view.state === filter.state)) records.push(view);

@@ -1,8 +1,11 @@
 import type { ListFilter, ListPage } from '../contract.ts';
 import { type Ask, readCount, readView } from './reply.ts';
 
-/** Rows looked at for one page; a page that ends early has a cursor to go on with. */
-const ROWS_MAX = 5000;
+/**
+ * Rows looked at for one page; a page that ends early has a cursor to go on with. Where nothing is cached each row is a
+ * read of its own, and all of them must fit the deadline of a statement.
+ */
+const ROWS_MAX = 1000;
 const RECORD_KEY = /^[\w-]{1,128}$/;
 
 /** A page of records in the order of their keys. One that is made meanwhile may be missing; none comes twice. */
