@@ -1,10 +1,10 @@
 import cluster from 'node:cluster';
 import process from 'node:process';
-import { roomCheck } from './admin/health.ts';
+import { type NotReady, roomCheck } from './admin/health.ts';
 import { withoutZeros } from './observe/add-up.ts';
 import { openLogSink } from './observe/log-sink.ts';
 import { type Base, CLOSE_LOG_MS, createEngine, type DrainState, monotonicMs, openBase } from './parts.ts';
-import { adopt, drainProxying, type Proxying, startProxying } from './proxying.ts';
+import { adopt, DRAIN_REST_MS, drainProxying, type Proxying, startProxying } from './proxying.ts';
 import { type FromWorker, type Report, type ToWorker, toWorker } from './workers/messages.ts';
 
 /**
@@ -14,6 +14,8 @@ import { type FromWorker, type Report, type ToWorker, toWorker } from './workers
 
 /** Counts that were never reported are lost when a worker is killed: this much of them at most. */
 const REPORT_MS = 1_000;
+/** For the end of store, log and process. */
+const END_MS = 3_000;
 /** Reports that come by themselves may cost a hundredth of the time. */
 const REPORT_COST_FACTOR = 100;
 
@@ -46,7 +48,7 @@ async function begin(message: Start): Promise<void> {
   try {
     const { base } = await running;
     await say({ kind: 'listening' });
-    reportNowAndThen(base);
+    void reportNowAndThen(base).catch(defect);
   } catch (error) {
     await say({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
     process.exit(1);
@@ -60,6 +62,9 @@ async function end(why: 'asked' | 'orphaned'): Promise<void> {
   if (running === null) process.exit(0);
   const { config, base, proxying } = await running;
   const delayMs = why === 'asked' ? config.drain.delayMs : 0;
+  // Nobody kills a worker whose primary is gone: whatever hangs here must not keep it for ever.
+  setTimeout(() => process.exit(1), delayMs + config.drain.timeoutMs + DRAIN_REST_MS + END_MS).unref();
+  await report(base, null);
   await drainProxying({ ...config, drain: { ...config.drain, delayMs } }, proxying);
   await base.opened.store.close();
   await base.log.close(CLOSE_LOG_MS);
@@ -67,21 +72,24 @@ async function end(why: 'asked' | 'orphaned'): Promise<void> {
   process.exit(0);
 }
 
-async function report({ metrics, overload }: Base, ofProcess: Report['ofProcess']): Promise<void> {
-  await say({
-    kind: 'report',
-    counted: withoutZeros(metrics.counted()),
-    ofProcess,
-    inFlight: metrics.inFlight.value(),
-    notReady: await roomCheck(overload)(),
-  });
+const DRAINING: NotReady = { check: 'draining', reason: 'draining' };
+
+/** Resolves with what it cost this process, in milliseconds, once it is out. */
+async function report({ metrics, overload }: Base, ofProcess: Report['ofProcess']): Promise<number> {
+  const notReady = ending === 'yes' ? DRAINING : await roomCheck(overload)();
+  const startMs = monotonicMs();
+  const counted = withoutZeros(metrics.counted());
+  const said = say({ kind: 'report', counted, ofProcess, inFlight: metrics.inFlight.value(), notReady });
+  const costMs = monotonicMs() - startMs;
+  await said;
+  return costMs;
 }
 
-function reportNowAndThen(base: Base): void {
-  const startMs = monotonicMs();
-  void report(base, null);
-  const costMs = monotonicMs() - startMs;
-  setTimeout(reportNowAndThen, Math.max(REPORT_MS, costMs * REPORT_COST_FACTOR), base).unref();
+/** One at a time: a primary that is stopped reads nothing, and reports must not pile up for it. */
+async function reportNowAndThen(base: Base): Promise<void> {
+  const costMs = await report(base, null);
+  const waitMs = Math.max(REPORT_MS, costMs * REPORT_COST_FACTOR);
+  setTimeout(() => void reportNowAndThen(base).catch(defect), waitMs).unref();
 }
 
 async function hear(message: ToWorker): Promise<void> {

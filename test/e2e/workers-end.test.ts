@@ -143,5 +143,5 @@ describe('workers that cannot be started', () => {
     );
     const restarts = proxy.output().match(/worker ended, is started again/g)?.length ?? 0;
     expect(restarts).toBeLessThanOrEqual(12);
-  }, 60_000);
+  }, 180_000);
 });

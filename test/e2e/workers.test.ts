@@ -172,6 +172,29 @@ describe('a worker that is killed', () => {
   });
 });
 
+describe('when every worker drains by itself', () => {
+  it('the whole is not ready meanwhile', async () => {
+    const { proxy, backend, status, operatorPort } = await start({ drain: { delay: '3s' } });
+    const { arrival, answer } = await inExecution(backend, proxy, 'kept');
+    for (const pid of pidsOf(await status())) process.kill(pid, 'SIGTERM');
+
+    const ready = await until(
+      () => sendRequest(operatorPort, { method: 'GET', path: '/readyz' }),
+      (seen) => seen.status === 503,
+    );
+    finish(arrival);
+    await answer;
+    const again = await until(
+      () => sendRequest(operatorPort, { method: 'GET', path: '/readyz' }),
+      (seen) => seen.status === 200,
+      60_000,
+    );
+
+    expect(ready.body.toString()).toContain('draining');
+    expect(again.status).toBe(200);
+  });
+});
+
 describe('a worker that hangs', () => {
   it('costs a scrape its numbers of this moment and nothing else; the sums stay', async () => {
     const { proxy, metrics, status } = await start();
