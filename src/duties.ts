@@ -79,7 +79,7 @@ function reconcileJob({ config, base, current }: DutyOptions): { readonly job: J
   const { store, metrics, log, opened } = base;
   let upstream: Upstream | null = null;
   const sweeper = createReconcileSweeper({
-    store,
+    ...{ store, metrics },
     reconciler: createReconciler({
       ...{ store, metrics, log, wallMs, monotonicMs },
       budget: createByteBudget(SWEEP_BUFFER_BYTES_MAX),

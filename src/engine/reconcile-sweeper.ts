@@ -1,6 +1,7 @@
 import type { RoutePolicy } from '../core/policy.ts';
 import type { RecordKey, RecordView } from '../core/record.ts';
 import type { Upstream } from '../http/seam.ts';
+import type { Metrics } from '../observe/metrics.ts';
 import type { Store } from '../store/contract.ts';
 import { findRecords } from '../store/find-records.ts';
 import { readNote } from './note.ts';
@@ -26,6 +27,7 @@ export type ReconcileSweeperOptions = {
   /** Asked for when there is something to probe. */
   readonly upstream: () => Upstream;
   readonly monotonicMs: () => number;
+  readonly metrics: Pick<Metrics, 'unknownSeen'>;
 };
 
 const PAGE_RECORDS = 100;
@@ -42,6 +44,7 @@ export function createReconcileSweeper(options: ReconcileSweeperOptions): Reconc
   const tried = new Map<RecordKey, Tried>();
   let cursor: string | null = null;
   let restUntilMs = 0;
+  let seen = 0;
 
   const dueQuestion = (view: RecordView): RoutePolicy | null => {
     const note = readNote(options.secrets, view.recordKey, view.fingerprint, view.note);
@@ -89,7 +92,11 @@ export function createReconcileSweeper(options: ReconcileSweeperOptions): Reconc
         }),
       );
       cursor = page.cursor;
-      if (cursor === null) restUntilMs = monotonicMs() + ROUND_REST_MS;
+      seen += page.records.length;
+      if (cursor !== null) return;
+      options.metrics.unknownSeen(seen);
+      seen = 0;
+      restUntilMs = monotonicMs() + ROUND_REST_MS;
     },
   };
 }

@@ -196,6 +196,13 @@ export const METRICS = {
     buckets: [],
     start: 'zero',
   },
+  unknownSeen: {
+    ...plain,
+    name: 'onceward_unknown_records_seen',
+    kind: 'gauge',
+    help: 'Unknown records in the store, as the last whole pass of the probe in the background counted them; absent where no route is probed so.',
+    start: 'first-use',
+  },
   claimsLost: {
     name: 'onceward_claims_lost_total',
     kind: 'counter',

@@ -36,6 +36,8 @@ export type Metrics = Scraped & {
   storeOperation(operation: StoreOperation, result: StoreResult, seconds: number): void;
   readonly inFlight: { inc(): void; dec(): void; value(): number };
   unknownRecord(route: string, reason: ParkReason): void;
+  /** All that a whole pass over the store saw. */
+  unknownSeen(records: number): void;
   claimLost(route: string): void;
   responseUnreadable(reason: UnreadableReason): void;
   responseResealed(result: ResealResult): void;
@@ -114,6 +116,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     unknownRecord(route, reason) {
       cellsOf(route).unknown.get(reason).value += 1;
+    },
+    unknownSeen(records) {
+      families.unknownSeen.child([]).value = records;
     },
     claimLost(route) {
       cellsOf(route).lost.value += 1;

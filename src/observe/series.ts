@@ -49,6 +49,7 @@ export function createFamilies() {
     storeSeconds: histogramFamily(METRICS.storeSeconds),
     inFlight: numberFamily(METRICS.inFlight),
     unknownRecords: numberFamily(METRICS.unknownRecords),
+    unknownSeen: numberFamily(METRICS.unknownSeen),
     claimsLost: numberFamily(METRICS.claimsLost),
     responsesUnreadable: numberFamily(METRICS.responsesUnreadable),
     responsesResealed: numberFamily(METRICS.responsesResealed),
@@ -91,6 +92,7 @@ export function createScraped(families: Families, options: ScrapedOptions): Scra
       return [
         singleSample(METRICS.storeRecords, stats.records),
         singleSample(METRICS.storeBytes, stats.bytes),
+        numberSamples(families.unknownSeen),
         numberSamples(families.configReloads),
         singleSample(METRICS.workers, options.workersListening()),
         numberSamples(families.workerRestarts),

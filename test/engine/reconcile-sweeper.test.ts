@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readNote, writeNote } from '../../src/engine/note.ts';
 import { createReconcileSweeper, type ReconcileSweeper } from '../../src/engine/reconcile-sweeper.ts';
 import { granted, newRecordKey, requestOf } from '../contract/harness.ts';
@@ -98,10 +98,16 @@ describe('a note', () => {
 });
 
 describe('the sweeper', () => {
+  let seen: number[] = [];
+  beforeEach(() => {
+    seen = [];
+  });
+
   const sweeperOf = (stage: ReconcileStage, policies = [stage.policy]): ReconcileSweeper =>
     createReconcileSweeper({
       ...{ store: stage.store, reconciler: stage.reconciler, secrets: [SECRET], monotonicMs: stage.nowMs },
       policies: () => policies,
+      metrics: { unknownSeen: (records) => void seen.push(records) },
       sealing: () => null,
       upstream: () => stage.upstream,
     });
@@ -118,11 +124,15 @@ describe('the sweeper', () => {
     stage.advance(LEASE_MS + 30_000);
     const sweeper = sweeperOf(stage);
 
-    for (let pass = 0; pass < 4; pass += 1) await sweeper.run();
+    for (let pass = 0; pass < 3; pass += 1) await sweeper.run();
+    stage.advance(6_000);
+    await sweeper.run();
 
     const views = await Promise.all(claims.map(({ recordKey }) => stage.store.inspect(recordKey)));
     expect(new Set(views.map((view) => view?.state))).toEqual(new Set(['completed']));
     expect(stage.probes).toHaveLength(250);
+    // Whole passes only: the first saw all of them, the second what was left.
+    expect(seen).toEqual([250, 0]);
   });
 
   test('asks again and again, ever more rarely, and gives up', async () => {

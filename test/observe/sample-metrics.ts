@@ -34,6 +34,7 @@ export function useAll(metrics: Metrics): void {
   metrics.storeOperation('complete', 'timeout', 1.5);
   metrics.inFlight.inc();
   metrics.unknownRecord('payments', 'reset');
+  metrics.unknownSeen(9);
   metrics.claimLost('refunds');
   metrics.observed('refunds', 'mismatch');
   metrics.problem('in-flight');
