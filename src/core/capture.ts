@@ -18,28 +18,23 @@ export function captureValues(
   body: Uint8Array,
 ): ReadonlyMap<string, string> {
   const values = new Map([['key', key]]);
-  let document: JsonValue | 'unreadable' | null = null;
+  const document = captures.some(({ source }) => source.kind === 'json') ? readDocument(body) : null;
   for (const { name, source } of captures) {
-    if (source.kind === 'json' && document === null) {
-      const read = readJson(body, 'search');
-      document = read.kind === 'value' ? read.value : 'unreadable';
-    }
     const value = captured(source, head, document);
     if (value !== null && value.length <= VALUE_CHARS_MAX) values.set(name, value);
   }
   return values;
 }
 
-function captured(
-  source: CaptureSource,
-  head: RequestHead,
-  document: JsonValue | 'unreadable' | null,
-): string | null {
+function readDocument(body: Uint8Array): JsonValue | null {
+  const read = readJson(body, 'search');
+  return read.kind === 'value' ? read.value : null;
+}
+
+function captured(source: CaptureSource, head: RequestHead, document: JsonValue | null): string | null {
   switch (source.kind) {
-    case 'header': {
-      const values = allValues(head.rawHeaders, source.name);
-      return values.length === 1 ? (values[0] ?? null) : null;
-    }
+    case 'header':
+      return theOnly(allValues(head.rawHeaders, source.name));
     case 'query':
       return queryValue(head.target, source.name);
     case 'segment': {
@@ -48,7 +43,7 @@ function captured(
       return segment === undefined ? null : unescaped(segment);
     }
     case 'json':
-      return document === null || document === 'unreadable' ? null : scalarText(document, source.tokens);
+      return document === null ? null : scalarText(document, source.tokens);
     default:
       return unreachable(source);
   }
@@ -60,9 +55,18 @@ function queryValue(target: string, name: string): string | null {
   const values = target
     .slice(mark + 1)
     .split('&')
-    .map((pair) => pair.split(/=(.*)/s))
-    .filter(([given = '']) => decodeForm(given) === name);
-  return values.length === 1 ? decodeForm(values[0]?.[1] ?? '') : null;
+    .flatMap((pair) => {
+      const equals = pair.indexOf('=');
+      const given = equals === -1 ? pair : pair.slice(0, equals);
+      return decodeForm(given) === name ? [equals === -1 ? '' : pair.slice(equals + 1)] : [];
+    });
+  const value = theOnly(values);
+  return value === null ? null : decodeForm(value);
+}
+
+function theOnly(values: readonly string[]): string | null {
+  const [value, ...others] = values;
+  return value === undefined || others.length > 0 ? null : value;
 }
 
 function unescaped(text: string): string | null {

@@ -74,6 +74,6 @@ function skipString(text: string, from: number): number {
 
 function skipScalar(text: string, from: number): number {
   let at = from + 1;
-  while (at < text.length && !/[\s,\]}]/.test(text[at] ?? ',')) at += 1;
+  while (!/[\s,\]}]/.test(text[at] ?? ',')) at += 1;
   return at;
 }

@@ -190,11 +190,11 @@ class Cursor {
   }
 
   #escape(): string | null {
-    const letter = this.#text[this.#at] ?? '';
+    const letter = this.#text.charAt(this.#at);
     this.#at += 1;
     if (letter !== 'u') return ESCAPES.get(letter) ?? null;
     const digits = this.#text.slice(this.#at, this.#at + 4);
-    if (!/^[0-9a-fA-F]{4}$/.test(digits)) return null;
+    if (!/[0-9a-fA-F]{4}/.test(digits)) return null;
     this.#at += 4;
     return String.fromCharCode(Number.parseInt(digits, 16));
   }
@@ -205,15 +205,12 @@ class Cursor {
     const integerAt = this.#at;
     const digits = this.#digits();
     if (digits === 0 || (digits > 1 && this.#text.charCodeAt(integerAt) === ZERO)) return null;
-    let form: 'integer' | 'other' = 'integer';
     if (this.#text.charCodeAt(this.#at) === POINT) {
-      form = 'other';
       this.#at += 1;
       if (this.#digits() === 0) return null;
     }
     const code = this.#text.charCodeAt(this.#at);
     if (code === 0x65 || code === 0x45) {
-      form = 'other';
       this.#at += 1;
       const sign = this.#text.charCodeAt(this.#at);
       if (sign === PLUS || sign === MINUS) this.#at += 1;
@@ -221,10 +218,11 @@ class Cursor {
     }
     const source = this.#text.slice(start, this.#at);
     const value = Number(source);
+    // The shortest form of the double must be the very number that was written (infinity never is).
     const exact =
-      (form === 'integer' && digits <= EXACT_DIGITS) ||
+      (this.#at === integerAt + digits && digits <= EXACT_DIGITS) ||
       this.#reading === 'search' ||
-      sameNumber(source, value);
+      normalDecimal(source) === normalDecimal(String(value));
     // Two numbers that a double cannot tell apart must not become one fingerprint.
     return exact ? { kind: 'number', value } : this.#fail('inexact-number');
   }
@@ -259,11 +257,6 @@ class Cursor {
     this.fault = fault;
     return null;
   }
-}
-
-/** Whether the shortest form of the double denotes the very number that was written. */
-function sameNumber(source: string, value: number): boolean {
-  return Number.isFinite(value) && normalDecimal(source) === normalDecimal(String(value));
 }
 
 /**

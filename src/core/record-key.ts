@@ -13,8 +13,8 @@ export function recordKey(secret: Uint8Array, keyspace: string, scope: Uint8Arra
 
 /** The pre-image, apart so that its injectivity can be tested. */
 export function recordKeyParts(keyspace: string, scope: Uint8Array, key: string): Uint8Array {
-  const keyspaceBytes = Buffer.from(keyspace, 'utf8');
-  const keyBytes = Buffer.from(key, 'utf8');
+  const keyspaceBytes = Buffer.from(keyspace);
+  const keyBytes = Buffer.from(key);
   const out = Buffer.allocUnsafe(keyspaceBytes.length + scope.byteLength + keyBytes.length + 15);
   let at = part(out, 0, 0x6e, keyspaceBytes);
   at = part(out, at, 0x73, scope);

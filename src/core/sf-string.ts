@@ -16,9 +16,9 @@ export function parseSfString(input: string): SfString {
   // Counting and no pattern: ` +$` takes quadratic time over a field value full of spaces.
   let at = 0;
   let end = input.length;
-  while (at < end && input.charCodeAt(at) === SPACE) at += 1;
-  while (end > at && input.charCodeAt(end - 1) === SPACE) end -= 1;
-  if (at === end || input.charCodeAt(at) !== QUOTE) return malformed('it is not a string in double quotes');
+  while (input.charCodeAt(at) === SPACE) at += 1;
+  while (input.charCodeAt(end - 1) === SPACE) end -= 1;
+  if (input.charCodeAt(at) !== QUOTE) return malformed('it is not a string in double quotes');
   at += 1;
   let value = '';
   let from = at;
@@ -29,7 +29,7 @@ export function parseSfString(input: string): SfString {
       value += input.slice(from, at);
       at += 1;
       from = at;
-      const escaped = at < end ? input.charCodeAt(at) : 0;
+      const escaped = input.charCodeAt(at);
       if (escaped !== QUOTE && escaped !== BACKSLASH)
         return malformed('a backslash may stand only before " or \\');
     } else if (code < 0x20 || code > 0x7e) {
@@ -38,7 +38,7 @@ export function parseSfString(input: string): SfString {
   }
   if (at === end) return malformed('the closing double quote is missing');
   value += input.slice(from, at);
-  return at + 1 === end || areParameters(input.slice(at + 1, end))
+  return areParameters(input.slice(at + 1, end))
     ? { kind: 'string', value }
     : malformed('something that is no parameter follows the string');
 }
@@ -71,8 +71,8 @@ function areParameters(text: string): boolean {
 function isDisplayString(text: string): boolean {
   try {
     decodeURIComponent(text.slice(2, -1));
-    return true;
   } catch {
     return false;
   }
+  return true;
 }

@@ -24,12 +24,12 @@ export const DEFAULT_STATUS_RULES: readonly StatusRule[] = [
   { match: '504', action: 'park', why: 'a gateway behind lost sight of the request' },
 ];
 
-/** Classes before single statuses, so that the order of a mapping in a file does not count. */
+/** Single statuses once more after the classes, so that the order of a mapping in a file does not count. */
 export function resolveStatusTable(overrides: Readonly<Record<string, StatusAction>>): StatusTable {
   const actions = new Array<StatusAction>(1000).fill('complete');
   for (const { match, action } of DEFAULT_STATUS_RULES) apply(actions, match, action);
   const own = Object.entries(overrides);
-  for (const [match, action] of own) if (match.endsWith('xx')) apply(actions, match, action);
+  for (const [match, action] of own) apply(actions, match, action);
   for (const [match, action] of own) if (!match.endsWith('xx')) apply(actions, match, action);
   return { actions };
 }

@@ -21,13 +21,16 @@ export type ResponseHead = {
   readonly rawHeaders: RawHeaders;
 };
 
+/** Whether a field name as received is `nameLower`, which is in lower case. */
+export function isField(name: string, nameLower: string): boolean {
+  // Stryker disable next-line ConditionalExpression: the length only saves a copy in lower case
+  return name.length === nameLower.length && name.toLowerCase() === nameLower;
+}
+
 /** The value of the first line of a field, or undefined. `nameLower` in lower case. */
 export function firstValue(rawHeaders: RawHeaders, nameLower: string): string | undefined {
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i];
-    if (name !== undefined && name.length === nameLower.length && name.toLowerCase() === nameLower) {
-      return rawHeaders[i + 1];
-    }
+    if (isField(rawHeaders[i] ?? '', nameLower)) return rawHeaders[i + 1];
   }
   return undefined;
 }
@@ -36,10 +39,7 @@ export function firstValue(rawHeaders: RawHeaders, nameLower: string): string | 
 export function allValues(rawHeaders: RawHeaders, nameLower: string): readonly string[] {
   const values: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i];
-    if (name !== undefined && name.length === nameLower.length && name.toLowerCase() === nameLower) {
-      values.push(rawHeaders[i + 1] ?? '');
-    }
+    if (isField(rawHeaders[i] ?? '', nameLower)) values.push(rawHeaders[i + 1] ?? '');
   }
   return values;
 }

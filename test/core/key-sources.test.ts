@@ -76,6 +76,51 @@ describe('a key in a JSON body', () => {
     ).toBe('absent');
   });
 
+  it('is absent in an empty body that does not say what it is', () => {
+    expect(readBodyKey(keyPolicy({ sources: [JSON_SOURCE] }), Buffer.alloc(0), undefined).kind).toBe(
+      'absent',
+    );
+  });
+
+  it.each([
+    ['\ufeff{}', 'it begins with a byte order mark (RFC 8259 section 8.1)'],
+    ['['.repeat(200), 'it is nested too deeply'],
+    [Uint8Array.of(0x1f, 0x8b, 0x08), 'it is not UTF-8 (a compressed body cannot be searched)'],
+  ])('in a body like %.10s that does not say what it is is not ruled out', (body, why) => {
+    const found = readBodyKey(keyPolicy({ sources: [JSON_SOURCE] }), Buffer.from(body), undefined);
+
+    expect(found).toEqual({
+      kind: 'invalid',
+      detail: `The body cannot be searched for the key: ${why}.`,
+    });
+  });
+
+  it.each([
+    ['{', 'The body cannot be searched for the key: it is not well-formed JSON.'],
+    ['{"meta":{"key":"a","key":"a"}}', 'The member "key" on the way to /meta/key is repeated; send it once.'],
+    ['{"meta":{"key":7}}', 'The key in the body at /meta/key must be a JSON string.'],
+    [
+      '{"meta":{"key":"a"},"request_id":"b"}',
+      'The key in the body at /meta/key differs from the one in the body at /request_id; send one key.',
+    ],
+    [
+      '{"meta":{"key":""}}',
+      'The key in the body at /meta/key is empty; send a fresh random value for each operation.',
+    ],
+  ])('in %s is told to be wrong: %s', (body, detail) => {
+    const policy = keyPolicy({ sources: [JSON_SOURCE, OTHER_JSON_SOURCE] });
+
+    expect(readBodyKey(policy, Buffer.from(body), 'application/json')).toEqual({ kind: 'invalid', detail });
+  });
+
+  it('says where it was found first, and is not looked for in the head', () => {
+    const policy = keyPolicy({ sources: [HEADER_SOURCE, JSON_SOURCE, OTHER_JSON_SOURCE] });
+
+    expect(
+      readBodyKey(policy, Buffer.from('{"meta":{"key":"a"},"request_id":"a"}'), 'application/json'),
+    ).toEqual({ kind: 'key', key: 'a', source: JSON_SOURCE });
+  });
+
   it.each([
     ['{"meta":{"key":"a"},"request_id":"a"}', '=a'],
     ['{"request_id":"b"}', '=b'],
@@ -127,6 +172,27 @@ describe('several sources', () => {
     const policy = keyPolicy({ sources: [HEADER_SOURCE, JSON_SOURCE] });
 
     expect(confirmHeadKey(policy, 'a', Buffer.from(body), 'application/json').kind).toBe(expected);
+  });
+
+  it('the key of the head is not compared with a body that does not say it is JSON but says what it is', () => {
+    const policy = keyPolicy({ sources: [HEADER_SOURCE, JSON_SOURCE] });
+    const body = Buffer.from('{"meta":{"key":"b"}}');
+
+    expect(confirmHeadKey(policy, 'a', body, 'text/plain').kind).toBe('agrees');
+    expect(confirmHeadKey(policy, 'a', body, undefined)).toEqual({
+      kind: 'invalid',
+      detail: 'The key in the body at /meta/key differs from the one in the request head; send one key.',
+    });
+  });
+
+  it('the key of the head is told by the first that has it', () => {
+    const head = headOf({ target: '/p?request_id=a', rawHeaders: ['Idempotency-Key', 'a'] });
+
+    expect(readHeadKey(keyPolicy({ sources: [QUERY_SOURCE, HEADER_SOURCE] }), head)).toEqual({
+      kind: 'key',
+      key: 'a',
+      source: QUERY_SOURCE,
+    });
   });
 
   it('the key of the head is not compared with a body that is no source', () => {

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { type MemoryUse, nextPressure, type Pressure, usedShare } from '../../src/core/overload.ts';
+import {
+  type MemoryUse,
+  nextPressure,
+  OVERLOADS,
+  type Pressure,
+  usedShare,
+} from '../../src/core/overload.ts';
 
 const LIMITS = { refuseShare: 0.9, stopShare: 0.95 };
 const MIB = 1024 * 1024;
@@ -78,4 +84,53 @@ describe('the share of the memory that is used', () => {
 
     expect(usedShare(use(outer))).toBeCloseTo(0.214, 3);
   });
+
+  it('is that of the heap where it is the fuller', () => {
+    const outer = { usedBytes: 100 * MIB, limitBytes: 1000 * MIB, ownBytes: 100 * MIB, liveBytes: 90 * MIB };
+
+    expect(usedShare(use(outer, 80 * MIB))).toBe(0.8);
+  });
+
+  it('counts half as much again as is alive, and 64 MiB', () => {
+    const outer = { usedBytes: 800 * MIB, limitBytes: 1000 * MIB, ownBytes: 600 * MIB, liveBytes: 200 * MIB };
+
+    // 200 of others; 1.5 × 200 + 64 of ours.
+    expect(usedShare(use(outer))).toBeCloseTo(0.564, 10);
+  });
+
+  it('does not take a process that is measured later, and has grown, for less of the others', () => {
+    const outer = { usedBytes: 300 * MIB, limitBytes: 1000 * MIB, ownBytes: 400 * MIB, liveBytes: 400 * MIB };
+
+    expect(usedShare(use(outer))).toBe(0.4);
+  });
+});
+
+describe('a level of pressure', () => {
+  it.each([
+    ['none', 0.5, 'refuse'],
+    ['none', 0.46, 'none'],
+    ['refuse', 0.46, 'refuse'],
+    ['refuse', 0.72, 'refuse'],
+    ['stop', 0.72, 'stop'],
+    ['stop', 0.7, 'stop'],
+    ['stop', 0.69, 'refuse'],
+    ['stop', 0.46, 'refuse'],
+    ['stop', 0.44, 'none'],
+  ] as readonly [Pressure, number, Pressure][])(
+    'of %s at a share of %d becomes %s',
+    (before, share, after) => {
+      expect(nextPressure(before, share, { refuseShare: 0.5, stopShare: 0.75 })).toBe(after);
+    },
+  );
+});
+
+it('what there can be too much of has a name that metrics and answers keep', () => {
+  expect(OVERLOADS).toEqual([
+    'in_flight',
+    'buffer',
+    'memory',
+    'joiners',
+    'principal_in_flight',
+    'principal_new_keys',
+  ]);
 });

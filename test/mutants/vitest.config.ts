@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: (process.env.ONCEWARD_MUTANT_TESTS ?? '').split(',').map((name) => `test/core/${name}.test.ts`),
+    setupFiles: ['test/mutants/setup.ts'],
     testTimeout: 20_000,
     passWithNoTests: false,
   },
