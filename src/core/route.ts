@@ -26,7 +26,7 @@ export function matchRoute(routes: readonly RoutePolicy[], request: RouteRequest
       host ??= hostOnly(request.host);
       if (!matchesHost(match.host, host)) continue;
     }
-    if (match.headers.length > 0 && !matchesHeaders(match.headers, request.rawHeaders)) continue;
+    if (!matchesHeaders(match.headers, request.rawHeaders)) continue;
     return route;
   }
   return null;
@@ -41,8 +41,7 @@ function matchesHeaders(wanted: RouteMatch['headers'], rawHeaders: RawHeaders): 
 }
 
 function hostOnly(host: string): string {
-  const bracket = host.lastIndexOf(']');
-  const colon = host.indexOf(':', bracket === -1 ? 0 : bracket);
+  const colon = host.indexOf(':', host.lastIndexOf(']'));
   const end = colon === -1 ? host.length : colon;
   // The root label names the same host (RFC 1034 section 3.1); with it a request must not slip past its route.
   return host.slice(0, host.charCodeAt(end - 1) === DOT ? end - 1 : end).toLowerCase();

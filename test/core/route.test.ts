@@ -62,6 +62,31 @@ describe('a path pattern', () => {
     expect(compilePath(pattern).kind).toBe('fault');
   });
 
+  it.each([
+    ['a', 'a path pattern begins with "/"'],
+    [
+      '/a b',
+      'a path pattern has visible ASCII characters only, and no query, fragment, backslash or percent-encoding; paths are compared as they are sent',
+    ],
+    ['/a*', '"a*": "*" stands for a whole segment; match the rest of a path with "/**"'],
+    ['/.', 'a path pattern has no "." segment; no request with one is served'],
+    ['/a/..', 'a path pattern has no ".." segment; no request with one is served'],
+  ])('%j is refused: %s', (pattern, message) => {
+    expect(compilePath(pattern)).toEqual({ kind: 'fault', message });
+  });
+
+  it('is made of its segments', () => {
+    expect(compilePath('/a/*/**/')).toEqual({
+      kind: 'ok',
+      segments: [
+        { kind: 'literal', text: 'a' },
+        { kind: 'one' },
+        { kind: 'rest' },
+        { kind: 'literal', text: '' },
+      ],
+    });
+  });
+
   it('matches as its definition says', () => {
     const part = fc.constantFrom('a', 'b', '*', '**', '');
     const step = fc.constantFrom('a', 'b', 'c', '');
