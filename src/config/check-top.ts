@@ -137,7 +137,7 @@ function checkEncryption({ encryption: { keys, bind, responses } }: Top): readon
   if (keys.length > 0) return found;
   // Whoever asks for a part of it believes that something is encrypted.
   if (bind === 'client') found.push(fault('has no effect without encryption.keys', ['encryption', 'bind']));
-  if (responses === 'plain')
+  if (responses !== 'sealed')
     found.push(fault('has no effect without encryption.keys', ['encryption', 'responses']));
   return found;
 }

@@ -16,9 +16,13 @@ export function diffEncryption(
   }
   const current = after.encryption.keys[0];
   const isNew = current !== undefined && !before.encryption.keys.some(({ id }) => id === current.id);
-  if (isNew && after.encryption.responses === 'sealed' && SHARED_STORES.includes(after.store.kind))
+  if (isNew && after.encryption.responses !== 'plain' && SHARED_STORES.includes(after.store.kind))
     changes.push(
       `encryption key ${current.id} is new and seals at once; replicas that lack it answer 409 response-unreadable for what it seals: let every replica have it before it stands first`,
+    );
+  if (before.encryption.responses !== 'sealed-only' && after.encryption.responses === 'sealed-only')
+    changes.push(
+      'encryption.responses is sealed-only from now on; repeats whose response is stored plain, or is being stored so by another replica, get 409 response-unreadable, and are not executed',
     );
   return changes;
 }

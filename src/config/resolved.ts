@@ -86,7 +86,7 @@ export type ResolvedConfig = {
     /** 32 bytes each in hexadecimal, current first. */
     readonly keys: readonly { readonly id: string; readonly key: string }[];
     readonly bind: 'record' | 'client';
-    readonly responses: 'sealed' | 'plain';
+    readonly responses: 'sealed' | 'sealed-only' | 'plain';
   };
   readonly limits: {
     readonly headBytesMax: number;

@@ -55,9 +55,9 @@ export const encryption = section({
     .describe(
       "`client`: a stored response opens only for a request that brings its key and scope again, so that a copy of the store opens nothing even for one who has the keys above, as far as the clients' keys cannot be guessed. What an operator or a probe stores is not bound until its client asks. `none`: the keys above suffice.",
     ),
-  responses: choice(['sealed', 'plain'])
+  responses: choice(['sealed', 'sealed-only', 'plain'])
     .prefault(D.encryption.responses)
     .describe(
-      'How new responses are stored. `plain`: as they are, while sealed ones are still opened; the first step to turn encryption off.',
+      'How new responses are stored, and whether plain ones are still served. `sealed`: plain ones, from before, are replayed and sealed then. `sealed-only`: a plain response is never served, its repeats get 409 `response-unreadable`, so that whoever can write to the store cannot plant one; not before every replica has sealed for the longest `retain`. `plain`: new ones are stored as they are, while sealed ones are still opened; the first step to turn encryption off.',
     ),
 });

@@ -3,7 +3,14 @@ import type { PlainResponse, RecordKey, StoredResponse } from '../core/record.ts
 import { recordKeyParts } from '../core/record-key.ts';
 import { decodeResponse, encodeResponse } from '../store/codec.ts';
 import { StoreUnavailable } from '../store/contract.ts';
-import { type SealBinding, type SealKey, type SealPlace, seal, unseal } from '../store/seal.ts';
+import {
+  type SealBinding,
+  type SealKey,
+  type SealPlace,
+  seal,
+  type UnreadableReason,
+  unseal,
+} from '../store/seal.ts';
 import type { RequestContext } from './types.ts';
 
 /** The edge between plain and stored responses: every response is sealed and opened here, and in no store. */
@@ -14,8 +21,11 @@ export type Sealing = {
   readonly keys: readonly SealKey[];
   /** client: a response opens only for a request with the key and scope it was stored under. */
   readonly bind: SealBinding;
-  /** plain: new responses are stored as they are, sealed ones are still opened. */
-  readonly responses: 'sealed' | 'plain';
+  /**
+   * plain: new responses are stored as they are, sealed ones are still opened. sealed-only: what stands there plain is
+   * not served; a checksum tells damage from what was written, and nothing of who wrote it.
+   */
+  readonly responses: 'sealed' | 'sealed-only' | 'plain';
 };
 
 const PURPOSE = 'response';
@@ -60,41 +70,45 @@ export function readResponse(
   stored: StoredResponse,
 ): ReadResponse {
   const { sealing } = context.snapshot;
+  if (stored.kind === 'full' && sealing?.responses === 'sealed-only')
+    return unreadable(context, recordKey, 'not-sealed', '');
   if (stored.kind !== 'sealed')
     return { opened: stored, form: wantsSeal(sealing) && stored.kind === 'full' ? 'older' : 'current' };
   const place: SealPlace = { purpose: PURPOSE, recordKey, client: clientPart(context, 'client') };
   const unsealed = unseal(sealing?.keys ?? [], place, stored.bytes);
-  if (unsealed.kind === 'unreadable') {
-    context.engine.metrics.responseUnreadable(unsealed.why);
-    context.engine.log.responseUnreadable(context.policy.name, recordKey, unsealed.why, unsealed.keyId);
-    return { opened: { kind: 'unreadable' }, form: 'current' };
-  }
-  const opened = decoded(context, recordKey, unsealed.bytes, unsealed.keyId);
+  if (unsealed.kind === 'unreadable') return unreadable(context, recordKey, unsealed.why, unsealed.keyId);
+  const opened = decoded(unsealed.bytes);
+  // Authentic, and of a form that only a later version can know.
+  if (opened === null) return unreadable(context, recordKey, 'malformed', unsealed.keyId);
   const isCurrent =
     !wantsSeal(sealing) || (unsealed.keyId === sealing?.keys[0]?.id && unsealed.binding === sealing.bind);
   return { opened, form: isCurrent ? 'current' : 'older' };
 }
 
-function decoded(
+function unreadable(
   context: RequestContext,
   recordKey: RecordKey,
-  bytes: Uint8Array,
+  why: UnreadableReason,
   keyId: string,
-): OpenedResponse {
+): ReadResponse {
+  context.engine.metrics.responseUnreadable(why);
+  context.engine.log.responseUnreadable(context.policy.name, recordKey, why, keyId);
+  return { opened: { kind: 'unreadable' }, form: 'current' };
+}
+
+/** Null: no plain response. */
+function decoded(bytes: Uint8Array): PlainResponse | null {
   try {
     const response = decodeResponse(bytes);
-    if (response.kind !== 'sealed') return response;
+    return response.kind === 'sealed' ? null : response;
   } catch (error) {
-    if (!(error instanceof StoreUnavailable)) throw error;
+    if (error instanceof StoreUnavailable) return null;
+    throw error;
   }
-  // Authentic, and of a form that only a later version can know.
-  context.engine.metrics.responseUnreadable('malformed');
-  context.engine.log.responseUnreadable(context.policy.name, recordKey, 'malformed', keyId);
-  return { kind: 'unreadable' };
 }
 
 function wantsSeal(sealing: Sealing | null): boolean {
-  return sealing !== null && sealing.keys.length > 0 && sealing.responses === 'sealed';
+  return sealing !== null && sealing.keys.length > 0 && sealing.responses !== 'plain';
 }
 
 /** Keyspace, scope and key of the request: whoever has the store and the master key has these not. */

@@ -214,7 +214,7 @@ export const METRICS = {
   responsesUnreadable: {
     name: 'onceward_responses_unreadable_total',
     kind: 'counter',
-    help: 'Stored responses that did not open and were not served: an incident, and with not-authentic a sign of tampering.',
+    help: 'Stored responses that did not open and were not served: an incident, and with not-authentic or not-sealed a sign of tampering.',
     labels: [{ name: 'reason', values: UNREADABLE_REASONS }],
     buckets: [],
     start: 'zero',

@@ -118,7 +118,7 @@ const table = {
     executed: 'yes',
     retryAfterMs: null,
     detail:
-      'The first request with this key was executed. Its response is stored under an encryption key that is not at hand here, or was changed in the store; it is never served so. Ask the backend for the result, or the operator.',
+      'The first request with this key was executed. Its response is stored under an encryption key that is not at hand here, or was changed in the store, or stands there unencrypted where that is not allowed; it is never served so. Ask the backend for the result, or the operator.',
     clause: 'RFC 9110 section 9.2.2',
   },
   'policy-changed': {

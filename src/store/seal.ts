@@ -65,8 +65,17 @@ export type Unsealed =
   /** Present, and nobody may take it for absent. `keyId`: as the form names it, empty where it names none. */
   | { readonly kind: 'unreadable'; readonly why: UnreadableReason; readonly keyId: string };
 
-/** `client-missing`: sealed to its client, and none is at hand. `not-authentic`: changed, moved, or under another key. */
-export const UNREADABLE_REASONS = ['key-missing', 'client-missing', 'not-authentic', 'malformed'] as const;
+/**
+ * `client-missing`: sealed to its client, and none is at hand. `not-authentic`: changed, moved, or under another key.
+ * `not-sealed`: plain, where only sealed ones are served.
+ */
+export const UNREADABLE_REASONS = [
+  'key-missing',
+  'client-missing',
+  'not-authentic',
+  'malformed',
+  'not-sealed',
+] as const;
 export type UnreadableReason = (typeof UNREADABLE_REASONS)[number];
 
 /** Throws RangeError for a key that is not 32 bytes, or an id that is not 1 to 32 of `A-Z a-z 0-9 . _ -`. */

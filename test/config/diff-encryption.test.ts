@@ -19,6 +19,25 @@ function configOf(store: string, keys: readonly (readonly [id: string, n: number
   throw new Error(loaded.faults.map((fault) => fault.text).join('\n'));
 }
 
+it.each([
+  ['begins', 'sealed', 'sealed-only', [/^encryption.responses is sealed-only from now on; .*not executed$/]],
+  ['goes on', 'sealed-only', 'sealed-only', []],
+  ['ends', 'sealed-only', 'sealed', []],
+] as const)(
+  'where only sealed responses are served, and that %s, it is told',
+  (_what, before, after, expected) => {
+    const config = configOf('lmdb:./x', [['k1', 1]]);
+    const having = (responses: 'sealed' | 'sealed-only'): ResolvedConfig => ({
+      ...config,
+      encryption: { ...config.encryption, responses },
+    });
+
+    expect(diffEncryption(having(before), having(after))).toEqual(
+      expected.map((text) => expect.stringMatching(text)),
+    );
+  },
+);
+
 const REDIS = 'redis://h';
 const K1 = ['k1', 1] as const;
 const K2 = ['k2', 2] as const;

@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${NAME} is the syntax of variables in the file.
+// tidy: one subject: what the files of a store show, and who may read them.
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfigText } from '../../src/config/load.ts';
@@ -233,6 +234,28 @@ describe.each([
     expect(new Set(answers.map(({ body }) => body.toString())).size).toBe(1);
     expect(answers.map(({ headers }) => headers['x-secret'])).toEqual(answers.map(() => MARKER));
     expect(backend.executionsOfAll()).toBe(executed + 1);
+  });
+});
+
+describe('a plain response that was planted in the store', () => {
+  it('is served by no replica that serves sealed ones only, executes nothing, and counts as an incident', async () => {
+    backend.behave(answerSecret);
+    const place = await redisPlace();
+    closers.push(() => place.remove());
+    const planting = await start(place, 'keys: []');
+    await ask(planting, 'planted');
+    const strict = await start(place, `${UNDER_K1}, responses: sealed-only`);
+
+    const refused = await ask(strict, 'planted');
+    const own = [await ask(strict, 'own'), await ask(strict, 'own')];
+
+    expect([refused.status, problemCode(refused)]).toEqual([409, 'response-unreadable']);
+    expect(JSON.parse(refused.body.toString())).toMatchObject({ executed: 'yes', retryable: false });
+    expect(backend.executions('planted')).toBe(1);
+    expect(await metric(strict, 'onceward_responses_unreadable_total', 'reason="not-sealed"')).toBe(1);
+    expect(own[1]?.body).toEqual(own[0]?.body);
+    expect(own[1]?.headers['idempotency-status']).toBe('replayed');
+    expect(backend.executions('own')).toBe(1);
   });
 });
 

@@ -88,6 +88,36 @@ describe('what is stored', () => {
     expect(readResponse(contextOf(now).context, RECORD, stored)).toEqual({ opened: FULL, form });
   });
 
+  it.each<[string, Sealing | null]>([
+    ['never sealed', null],
+    ['left plain by a replica that is turning encryption off', { ...sealed(K1), responses: 'plain' }],
+  ])('and %s is not served where only sealed ones are, and counts as an incident', (_how, then) => {
+    const stored = storedForm(contextOf(then).context, RECORD, FULL);
+    const { context, reasons } = contextOf({ ...sealed(K1), responses: 'sealed-only' });
+
+    expect(readResponse(context, RECORD, stored)).toEqual({
+      opened: { kind: 'unreadable' },
+      form: 'current',
+    });
+    expect(reasons).toEqual(['not-sealed']);
+  });
+
+  it('where only sealed ones are served is sealed, opens, and moves under a newer key', () => {
+    const only = (...keys: Sealing['keys']): Sealing => ({ ...sealed(...keys), responses: 'sealed-only' });
+    const stored = storedForm(contextOf(only(K1)).context, RECORD, FULL);
+
+    expect(stored.kind).toBe('sealed');
+    expect(readResponse(contextOf(only(K1)).context, RECORD, stored)).toEqual({
+      opened: FULL,
+      form: 'current',
+    });
+    expect(readResponse(contextOf(only(K2, K1)).context, RECORD, stored)).toEqual({
+      opened: FULL,
+      form: 'older',
+    });
+    expect(readResponse(contextOf(only(K1)).context, RECORD, UNSTORED).opened).toEqual(UNSTORED);
+  });
+
   it('without a body is never written again', () => {
     expect(readResponse(contextOf(sealed(K1)).context, RECORD, UNSTORED)).toEqual({
       opened: UNSTORED,
