@@ -1,6 +1,6 @@
 import { forwardRequestHeaders, type KeyedStatus, retryAfterMs, withContentLength } from '../core/headers.ts';
 import type { RoutePolicy } from '../core/policy.ts';
-import type { Claim, PlainResponse, StoredResponse, WriteResult } from '../core/record.ts';
+import type { Claim, PlainResponse, WriteResult } from '../core/record.ts';
 import { type Settlement, settle, statusAction } from '../core/settle.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { firstValue } from '../core/wire.ts';
@@ -10,7 +10,7 @@ import { StoreUnavailable } from '../store/contract.ts';
 import type { Hold } from '../store/keep-alive.ts';
 import { forwardFacts, unreachableDetail } from './forward.ts';
 import { answerProblem, answerStoreUnavailable } from './respond.ts';
-import { storedForm } from './sealing.ts';
+import { heldForm } from './sealing.ts';
 import type { Ending, RequestContext } from './types.ts';
 
 /**
@@ -143,13 +143,14 @@ async function write(
   switch (settlement.kind) {
     case 'complete': {
       const response = storedResponse(captured, settlement.keep, body);
-      // Inside the write, where a head that must not be stored counts as a store that failed; once for all its tries.
-      let form: StoredResponse | null = null;
+      const held = heldForm(context, claim.recordKey, response);
       return await settler.settle({
         ...settling,
-        write: () => {
-          form ??= storedForm(context, claim.recordKey, response);
-          return store.complete(claim, form, policy.retainMs);
+        // Inside the write, where a head that must not be stored counts as a store that failed.
+        write: () => store.complete(claim, held.form(), policy.retainMs),
+        onEnd: () => {
+          held.drop();
+          onEnd();
         },
       });
     }

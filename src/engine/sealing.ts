@@ -60,6 +60,39 @@ export function storedForm(
     : sealResponse(sealing, recordKey, clientPart(context, sealing.bind), response);
 }
 
+export type HeldForm = {
+  /** For each try of one write. */
+  form(): StoredResponse;
+  /** No further try will be made. */
+  drop(): void;
+};
+
+/**
+ * A sealed copy doubles what a settlement holds while the store is away, so it is counted against limits.buffer.
+ * Where there is no room it is not held: each try seals anew, and what is not counted lives no longer than a try.
+ */
+export function heldForm(context: RequestContext, recordKey: RecordKey, response: PlainResponse): HeldForm {
+  const { budget } = context.engine;
+  let held: StoredResponse | null = null;
+  let countedBytes = 0;
+  return {
+    form() {
+      if (held !== null) return held;
+      const form = storedForm(context, recordKey, response);
+      const bytes = form.kind === 'sealed' ? form.bytes.byteLength : 0;
+      if (budget.take(bytes) === 'full') return form;
+      held = form;
+      countedBytes = bytes;
+      return form;
+    },
+    drop() {
+      budget.give(countedBytes);
+      countedBytes = 0;
+      held = null;
+    },
+  };
+}
+
 /** What a stored response came to. `current`: as it would be stored today. */
 export type ReadResponse = { readonly opened: OpenedResponse; readonly form: 'current' | 'older' };
 

@@ -195,6 +195,11 @@ describe.each([
     expect(replayed.headers['idempotency-status']).toBe('replayed');
     expect(place.files().includes(MARKER)).toBe(false);
     expect(await metric(proxy, 'onceward_responses_resealed_total', 'result="ok"')).toBe(0);
+    // Of body and sealed copy nothing is held any more.
+    await until('the buffers are given back', async () => {
+      const text = await (await fetch(`http://127.0.0.1:${proxy.app.observeAddress?.port}/metrics`)).text();
+      return /^onceward_buffer_bytes 0$/m.test(text) ? true : null;
+    });
   });
 
   it('the binding changes like a key: what is read is sealed anew, both ways', async () => {

@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PlainResponse, StoredResponse } from '../../src/core/record.ts';
-import { readResponse, type Sealing, sealResponse, storedForm } from '../../src/engine/sealing.ts';
+import { heldForm, readResponse, type Sealing, sealResponse, storedForm } from '../../src/engine/sealing.ts';
 import type { RequestContext } from '../../src/engine/types.ts';
+import { createByteBudget } from '../../src/http/byte-budget.ts';
 import { encodeResponse } from '../../src/store/codec.ts';
 import { seal, sealKey } from '../../src/store/seal.ts';
-import { contextWith } from './context.ts';
+import { contextWith, type EngineParts } from './context.ts';
 
 const K1 = sealKey('k1', Buffer.alloc(32, 1));
 const K2 = sealKey('k2', Buffer.alloc(32, 2));
@@ -21,11 +22,16 @@ const UNSTORED: PlainResponse = { kind: 'unstored', status: 201, receivedAtMs: 5
 
 type Told = { readonly reasons: string[]; readonly context: RequestContext };
 
-function contextOf(sealing: Sealing | null, over: Partial<RequestContext> = {}): Told {
+function contextOf(
+  sealing: Sealing | null,
+  over: Partial<RequestContext> = {},
+  engine: EngineParts = {},
+): Told {
   const reasons: string[] = [];
   const context = contextWith({
     metrics: { responseUnreadable: (reason: string) => reasons.push(reason) },
     log: { responseUnreadable: () => undefined },
+    ...engine,
   });
   return { reasons, context: { ...context, snapshot: { ...context.snapshot, sealing }, ...over } };
 }
@@ -61,6 +67,62 @@ describe('a response bound to its client', () => {
       opened: FULL,
       form: 'older',
     });
+  });
+});
+
+describe('the sealed copy that a settlement holds', () => {
+  function heldWith(sealing: Sealing | null, budgetBytes: number) {
+    const budget = createByteBudget(budgetBytes);
+    const { context } = contextOf(sealing, {}, { budget });
+    return { budget, held: heldForm(context, RECORD, FULL) };
+  }
+
+  it('is counted once for all tries, and given back once', () => {
+    const { budget, held } = heldWith(sealed(K1), 10_000);
+
+    const forms = [held.form(), held.form(), held.form()];
+
+    const [first] = forms;
+    expect(first?.kind).toBe('sealed');
+    expect(new Set(forms).size).toBe(1);
+    expect(budget.usedBytes()).toBe(first?.kind === 'sealed' ? first.bytes.byteLength : -1);
+    held.drop();
+    held.drop();
+    expect(budget.usedBytes()).toBe(0);
+  });
+
+  it('is sealed anew for each try where there is no room to hold it, and never left plain', () => {
+    const { budget, held } = heldWith(sealed(K1), 10);
+
+    const [first, second] = [held.form(), held.form()];
+
+    expect([first.kind, second.kind]).toEqual(['sealed', 'sealed']);
+    expect(second).not.toBe(first);
+    expect(readResponse(contextOf(sealed(K1)).context, RECORD, second).opened).toEqual(FULL);
+    expect(budget.usedBytes()).toBe(0);
+    held.drop();
+    expect(budget.usedBytes()).toBe(0);
+  });
+
+  it('is held from the try on that finds room', () => {
+    const { budget, held } = heldWith(sealed(K1), 10_000);
+    budget.take(10_000);
+    const first = held.form();
+    budget.give(10_000);
+
+    const second = held.form();
+
+    expect(second).not.toBe(first);
+    expect(held.form()).toBe(second);
+    held.drop();
+    expect(budget.usedBytes()).toBe(0);
+  });
+
+  it('is none without encryption: the captured body is counted already', () => {
+    const { budget, held } = heldWith(null, 10);
+
+    expect(held.form()).toBe(FULL);
+    expect(budget.usedBytes()).toBe(0);
   });
 });
 
