@@ -174,7 +174,7 @@ export const METRICS = {
     ...plain,
     name: 'onceward_principals',
     kind: 'gauge',
-    help: 'Principals whose bounds are being counted; 0 where none are configured.',
+    help: 'Principals whose bounds are being counted; 0 where none are configured. Of several workers the sum: each counts those it serves itself.',
   },
   connections: {
     ...plain,

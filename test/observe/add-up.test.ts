@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Pressure } from '../../src/core/overload.ts';
 import { addUp, sideBySide, withoutGauges, withoutZeros } from '../../src/observe/add-up.ts';
 import { type SampleFamily, scrapeOf } from '../../src/observe/exposition.ts';
+import { METRICS } from '../../src/observe/metric-table.ts';
 import { checkMetrics } from '../support/prometheus.ts';
 import { sampleMetrics, useAll } from './sample-metrics.ts';
 
@@ -23,6 +25,17 @@ function amountOf(line: string): number {
   return Number(line.slice(line.lastIndexOf(' ') + 1));
 }
 
+function loaded(pressure: Pressure, connections: number): readonly SampleFamily[] {
+  const none = {
+    joinedWaiters: 0,
+    bufferBytes: 0,
+    settlementsPending: 0,
+    principals: 0,
+    connectionsRefused: 0,
+  };
+  return sampleMetrics({ load: () => ({ ...none, pressure, connections }) }).counted();
+}
+
 describe('the counts of two processes', () => {
   it('are added series by series: each value twice that of one, but for what is told as the highest', () => {
     const one = linesOf(usedMetrics().counted());
@@ -35,6 +48,39 @@ describe('the counts of two processes', () => {
       return Math.abs(amountOf(line) - factor * amountOf(one[at] ?? '')) > 1e-9;
     });
     expect(wrong).toEqual([]);
+  });
+
+  it('tell the memory pressure of the process that has the most of it, whichever reports first', () => {
+    const [calm, pressed] = [loaded('none', 7), loaded('stop', 5)].map(withoutZeros);
+
+    const orders = [
+      [calm ?? [], pressed ?? []],
+      [pressed ?? [], calm ?? []],
+    ].map((sources) => linesOf(addUp([usedMetrics().counted(), ...sources])));
+
+    for (const lines of orders) {
+      expect(lines).toContain('onceward_memory_pressure 2');
+      expect(lines).toContain('onceward_connections 18');
+    }
+  });
+
+  it('of gauges are sums of what each process holds itself, but for those the table calls the highest', () => {
+    const gauges = (families: readonly SampleFamily[]) =>
+      families.filter(({ kind }) => kind === 'gauge').map(({ name }) => name);
+
+    // A new one must be looked at: what is true once, or of each, is no sum.
+    expect(gauges(sampleMetrics().counted())).toEqual([
+      'onceward_in_flight',
+      'onceward_joined_waiters',
+      'onceward_buffer_bytes',
+      'onceward_memory_pressure',
+      'onceward_settlements_pending',
+      'onceward_principals',
+      'onceward_connections',
+    ]);
+    expect(Object.values(METRICS).flatMap((metric) => ('across' in metric ? [metric.name] : []))).toEqual([
+      'onceward_memory_pressure',
+    ]);
   });
 
   it('are whole also where one of them sent no zeros and has series that the other lacks', () => {
