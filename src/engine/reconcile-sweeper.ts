@@ -77,7 +77,8 @@ export function createReconcileSweeper(options: ReconcileSweeperOptions): Reconc
       upstream: options.upstream(),
       sealing: options.sealing(),
     };
-    if ((await reconciler.settle(question)) === 'changed') tried.delete(view.recordKey);
+    // What was tried is not forgotten with `changed`: a store whose quiet time is not over may have refused the change.
+    await reconciler.settle(question);
   };
 
   return {

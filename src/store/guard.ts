@@ -50,6 +50,8 @@ export type GuardOptions = {
 
 /** What ends a claim is refused much later than new ones: only by a store that takes things in and answers nothing. */
 const SETTLING_FACTOR = 4;
+/** They look at much, so that their time-out says nothing of a claim: whoever lists keys must not stop requests. */
+const LONG: ReadonlySet<StoreOperation> = new Set(['list', 'stats', 'sweep']);
 const BREAKER = { failures: 5, windowMs: 10_000, openMs: 500 };
 
 type Runner = {
@@ -82,7 +84,7 @@ function createRunner(options: GuardOptions): Runner {
     return new Promise((resolve, reject) => {
       const fail = (error: unknown): void => {
         const unavailable = asUnavailable(options, operation, error);
-        breaker.failed(unavailable.reason);
+        if (!LONG.has(operation)) breaker.failed(unavailable.reason);
         observe(operation, unavailable.reason, (monotonicMs() - startMs) / 1000);
         reject(unavailable);
       };

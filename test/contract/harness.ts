@@ -1,5 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import type { Claim, ClaimRequest, ClaimResult, StoredResponse } from '../../src/core/record.ts';
+import type {
+  Claim,
+  ClaimRequest,
+  ClaimResult,
+  RecordState,
+  RecordView,
+  StoredResponse,
+} from '../../src/core/record.ts';
 import { unreachable } from '../../src/core/unreachable.ts';
 import type { Store } from '../../src/store/contract.ts';
 
@@ -81,4 +88,16 @@ export function comparable(response: StoredResponse): StoredResponse {
     default:
       return unreachable(response);
   }
+}
+
+/** Every page of a listing. */
+export async function listAll(store: Pick<Store, 'list'>, state: RecordState | null): Promise<RecordView[]> {
+  const found: RecordView[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: Awaited<ReturnType<Store['list']>> = await store.list(cursor, { state, limit: 100 });
+    found.push(...page.records);
+    cursor = page.cursor;
+  } while (cursor !== null);
+  return found;
 }

@@ -157,6 +157,27 @@ describe('the sweeper', () => {
     }
   });
 
+  test('waits its time also after a probe that could not yet act on what it learnt', async () => {
+    const stage = await open();
+    await stage.dispatched();
+    stage.advance(LEASE_MS + QUIET_MS);
+    let asked = 0;
+    const sweeper = createReconcileSweeper({
+      ...{ store: stage.store, secrets: [SECRET], monotonicMs: stage.nowMs, sealing: () => null },
+      policies: () => [stage.policy],
+      upstream: () => stage.upstream,
+      // As after a resolution that the store refuses: the key is as unknown as before.
+      reconciler: { settle: async () => (++asked > 0 ? 'changed' : 'unsure') },
+    });
+
+    for (let pass = 0; pass < 25; pass += 1) {
+      await sweeper.run();
+      stage.advance(1000);
+    }
+
+    expect(asked).toBe(1);
+  });
+
   test.each([
     ['whose route is gone', PROBED, 'other'],
     ['too old', { ...PROBED, sweep: { interval: '1s', maxAge: '2s' } }, 'charges'],

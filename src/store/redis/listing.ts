@@ -20,6 +20,8 @@ const STEP_COUNT = 200;
 const STEP_COUNT_MIN = 10;
 /** Records read at once. */
 const INSPECTED_MAX = 200;
+/** After so many records read no more are asked for: each is a script, and a page must be there within the deadline. */
+const LOOKED_MAX = 1000;
 const END = '0';
 
 /**
@@ -40,9 +42,11 @@ export async function listRecords(
   const seen = new Set<RecordKey>();
   let next = scan;
   let waiting = [...left];
+  let looked = 0;
   for (let step = 0; ; step += 1) {
     while (waiting.length > 0 && records.length < filter.limit) {
       const asked = waiting.slice(0, INSPECTED_MAX);
+      looked += asked.length;
       const views = await Promise.all(asked.map((recordKey) => source.inspect(recordKey)));
       const fitting = views
         .filter((view) => view !== null)
@@ -52,7 +56,8 @@ export async function listRecords(
       waiting = [...beyond.map(({ recordKey }) => recordKey), ...waiting.slice(asked.length)];
     }
     const started = cursor !== null || step > 0;
-    if (records.length >= filter.limit || step >= STEPS_MAX || (started && next === END)) break;
+    const full = records.length >= filter.limit || looked >= LOOKED_MAX;
+    if (full || step >= STEPS_MAX || (started && next === END)) break;
     const [after, names] = await source.scan(next, pattern, stepCount(filter.limit - records.length));
     next = after;
     for (const name of names) {
