@@ -13,6 +13,7 @@ import { type HeldBody, holdBody } from './engine/held-body.ts';
 import { join } from './engine/join.ts';
 import { claimBounded } from './engine/new-keys.ts';
 import { observe } from './engine/observe.ts';
+import type { Principals } from './engine/principals.ts';
 import { answerOverloaded, answerProblem, answerStoreUnavailable, refuse } from './engine/respond.ts';
 import { answerStored } from './engine/stored.ts';
 import type { Ending, Engine, RequestContext, Snapshot } from './engine/types.ts';
@@ -100,13 +101,23 @@ async function handleBypass(context: RequestContext): Promise<Ending> {
 }
 
 /** A principal that has its share of the places waits for its own requests to end, not the others for it. */
-async function handlePrincipal(
+function handlePrincipal(
   context: RequestContext,
   headKey: string | null,
   scope: Uint8Array,
 ): Promise<Ending> {
   const { principals } = context.engine;
-  if (principals === null) return await handleKeyed(context, headKey, scope);
+  return principals === null
+    ? handleKeyed(context, headKey, scope)
+    : handleBounded(principals, context, headKey, scope);
+}
+
+async function handleBounded(
+  principals: Principals,
+  context: RequestContext,
+  headKey: string | null,
+  scope: Uint8Array,
+): Promise<Ending> {
   const principal = principals.of(scope);
   if (principal.enter() === 'full') return answerOverloaded(context, 'principal_in_flight');
   try {

@@ -55,21 +55,31 @@ export function keysRoutes(parts: KeysParts): readonly AdminRoute[] {
       method: 'POST',
       path: '/keys/{recordKey}/resolve',
       bodyBytesMax: RESOLVE_BYTES_MAX,
+      admit: (request) => denied(parts, request, 'resolve'),
       handle: (request) => audited(parts, request, 'resolve', () => resolve(parts, request)),
     },
     {
       method: 'DELETE',
       path: '/keys/{recordKey}',
+      admit: (request) => denied(parts, request, 'forget'),
       handle: (request) => audited(parts, request, 'forget', () => forget(parts, request)),
     },
   ];
-  return routes.map((route) => ({ ...route, handle: (request) => answered(route, request) }));
+  return routes.map((route) => ({
+    ...route,
+    admit: (request) => malformed(request) ?? route.admit?.(request) ?? null,
+    handle: (request) => answered(route, request),
+  }));
+}
+
+function malformed({ parameters }: Omit<AdminRequest, 'body'>): AdminReply | null {
+  const { recordKey } = parameters;
+  return recordKey === undefined || RECORD_KEY.test(recordKey)
+    ? null
+    : problemReply(400, 'Bad request', 'A record key has letters, digits, "-" and "_".');
 }
 
 async function answered(route: AdminRoute, request: AdminRequest): Promise<AdminReply> {
-  const { recordKey } = request.parameters;
-  if (recordKey !== undefined && !RECORD_KEY.test(recordKey))
-    return problemReply(400, 'Bad request', 'A record key has letters, digits, "-" and "_".');
   try {
     return await route.handle(request);
   } catch (error) {
@@ -103,8 +113,11 @@ async function show({ store }: KeysParts, { parameters }: AdminRequest): Promise
   });
 }
 
-/** Nothing of what a client sent, and nothing that opens it. */
-function summary({ response: _response, note, ...view }: RecordView): object {
+/**
+ * Nothing of what a client sent, and nothing that opens it. Not the fingerprint: it is a plain digest, and whoever reads
+ * here without a token could try out what a short request said.
+ */
+function summary({ response: _response, fingerprint: _fingerprint, note, ...view }: RecordView): object {
   return { ...view, note: note === null ? 'absent' : 'present' };
 }
 
@@ -148,20 +161,28 @@ async function lookup(parts: KeysParts, { body }: AdminRequest): Promise<AdminRe
 
 type Done = { readonly reply: AdminReply; readonly result: string };
 
-/** The one way of every write: who asks, then the write, then what became of it, in the log and the metrics. */
-async function audited(
-  parts: KeysParts,
-  { authorization, parameters }: AdminRequest,
+type Audit = (who: string, counted: AdminResult, result: string) => void;
+
+function auditOf(
+  { metrics, log }: KeysParts,
+  parameters: AdminRequest['parameters'],
   action: AdminWrite,
-  act: () => Promise<Done>,
-): Promise<AdminReply> {
-  const { metrics, log } = parts;
-  const caller = callerOf(parts.tokens(), authorization);
-  const audit = (who: string, counted: AdminResult, result: string): void => {
+): Audit {
+  return (who, counted, result) => {
     metrics.adminWrite(action, counted);
     const recordKey = shortRecordKey(parameters.recordKey ?? '');
     log.event(counted === 'done' ? 'info' : 'warn', 'audit', { who, action, recordKey, result });
   };
+}
+
+/** Null for a caller whose token fits. */
+function denied(
+  parts: KeysParts,
+  { authorization, parameters }: Omit<AdminRequest, 'body'>,
+  action: AdminWrite,
+): AdminReply | null {
+  const caller = callerOf(parts.tokens(), authorization);
+  const audit = auditOf(parts, parameters, action);
   switch (caller.kind) {
     case 'nobody-may':
       audit('nobody', 'denied', 'no token is configured');
@@ -177,17 +198,32 @@ async function audited(
         headers: { 'WWW-Authenticate': 'Bearer' },
       };
     case 'known':
-      try {
-        const { reply, result } = await act();
-        audit(caller.name, reply.status < 300 ? 'done' : 'refused', result);
-        return reply;
-      } catch (error) {
-        // It may have been done all the same.
-        audit(caller.name, 'refused', error instanceof StoreUnavailable ? `store ${error.reason}` : 'defect');
-        throw error;
-      }
+      return null;
     default:
       return unreachable(caller);
+  }
+}
+
+/** The one way of every write: who asks, then the write, then what became of it, in the log and the metrics. */
+async function audited(
+  parts: KeysParts,
+  request: AdminRequest,
+  action: AdminWrite,
+  act: () => Promise<Done>,
+): Promise<AdminReply> {
+  const caller = callerOf(parts.tokens(), request.authorization);
+  // Once more: a token that was taken away while the body came in fits no longer.
+  if (caller.kind !== 'known')
+    return denied(parts, request, action) ?? problemReply(401, 'Unauthorized', 'The tokens have changed.');
+  const audit = auditOf(parts, request.parameters, action);
+  try {
+    const { reply, result } = await act();
+    audit(caller.name, reply.status < 300 ? 'done' : 'refused', result);
+    return reply;
+  } catch (error) {
+    // It may have been done all the same.
+    audit(caller.name, 'refused', error instanceof StoreUnavailable ? `store ${error.reason}` : 'defect');
+    throw error;
   }
 }
 

@@ -23,6 +23,8 @@ export type AdminRoute = {
   readonly path: string;
   /** Bodies up to it are read; absent: none. */
   readonly bodyBytesMax?: number;
+  /** Asked before a body is read, so that nobody fills memory who may not write; null lets it in. Absent: everybody. */
+  admit?(request: Omit<AdminRequest, 'body'>): AdminReply | null;
   handle(request: AdminRequest): AdminReply | Promise<AdminReply>;
 };
 

@@ -106,12 +106,15 @@ async function handled(
   query: string,
 ): Promise<AdminReply> {
   try {
+    const { accept, authorization } = request.headers;
+    const head = { accept, authorization, query: new URLSearchParams(query), parameters };
+    const refused = route.admit?.(head) ?? null;
+    if (refused !== null) return refused;
     const bytesMax = route.bodyBytesMax ?? 0;
     const body = bytesMax === 0 ? NO_BODY : await readBody(request, bytesMax);
     if (body === null)
       return problemReply(413, 'Content too large', `A body here has at most ${bytesMax} bytes.`);
-    const { accept, authorization } = request.headers;
-    return await route.handle({ accept, authorization, query: new URLSearchParams(query), parameters, body });
+    return await route.handle({ ...head, body });
   } catch (error) {
     options.onError(error);
     return problemReply(500, 'Internal error', 'This request met a defect; the log has the details.');

@@ -1,6 +1,7 @@
 import { namesIn, parseTemplate, type Template } from '../core/template.ts';
 import { type Finding, fault, warning } from './check-top.ts';
 import { nearestName } from './near.ts';
+import { statusesOf } from './resolve-reconcile.ts';
 import type { Reconcile } from './schema-reconcile.ts';
 import type { ConfigPath } from './tree.ts';
 
@@ -78,6 +79,9 @@ function checkNames({ capture }: Section, used: readonly Used[], at: Place): rea
       ];
 }
 
+/** Of the caller's fields those that would say something of the probe itself. */
+const NEVER_LENT = [...OWN_FIELDS, 'host', 'via'];
+
 function checkRequest({ request }: Section, at: Place): readonly Finding[] {
   const found: Finding[] = [];
   if (request.method !== 'POST' && request.body !== undefined)
@@ -89,6 +93,11 @@ function checkRequest({ request }: Section, at: Place): readonly Finding[] {
         at('request', 'method'),
       ),
     );
+  for (const [index, name] of request.callerHeaders.entries()) {
+    const lower = name.toLowerCase();
+    if (NEVER_LENT.includes(lower) || lower.startsWith('onceward-'))
+      found.push(fault('is set by Onceward itself', at('request', 'callerHeaders', index)));
+  }
   for (const name of Object.keys(request.headers)) {
     const lower = name.toLowerCase();
     if (OWN_FIELDS.includes(lower) || lower.startsWith('onceward-'))
@@ -129,6 +138,8 @@ function checkRules({ request, rules }: Section, at: Place): readonly Finding[] 
     for (const name of Object.keys(replay.headers))
       if (OWN_FIELDS.includes(name.toLowerCase()) || name.toLowerCase() === 'set-cookie')
         found.push(fault('cannot be given to a replay', at('rules', index, 'replay', 'headers', name)));
+    if (verdict === 'did-not-happen' && pointers.length === 0)
+      found.push(...checkNegative(when.status, at('rules', index)));
     const compares = Object.values(when.json).some((test) => comparedNames(test).length > 0);
     if (verdict === 'completed' && !named && !compares)
       found.push(
@@ -140,6 +151,34 @@ function checkRules({ request, rules }: Section, at: Place): readonly Finding[] 
       );
   }
   return found;
+}
+
+/** What these say is about the question: a login that ran out, a limit, a backend that is down. */
+function speaksOfTheQuestion(status: number): boolean {
+  return (status >= 300 && status < 400) || status >= 500 || [401, 403, 407, 408, 425, 429].includes(status);
+}
+
+/** A key that is freed by mistake is executed twice. */
+function checkNegative(
+  status: Section['rules'][number]['when']['status'],
+  path: ConfigPath,
+): readonly Finding[] {
+  const statuses = statusesOf(status);
+  if (statuses.length === 0 || statuses.some(speaksOfTheQuestion))
+    return [
+      fault(
+        'says did-not-happen also of redirects, refused or limited probes (401, 403, 429 …) or errors of the backend, and would free keys that were executed: name the statuses, such as 404',
+        [...path, 'when'],
+      ),
+    ];
+  return statuses.some((each) => each < 300)
+    ? [
+        warning(
+          'says did-not-happen of an answer without looking into it: what stands in it at another place than the rules above look at would be executed again; compare it, such as with [] for an empty list',
+          [...path, 'when'],
+        ),
+      ]
+    : [];
 }
 
 function pathPartNames(path: Template): readonly string[] {

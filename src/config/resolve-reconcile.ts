@@ -72,7 +72,7 @@ function ruleOf(rule: Section['rules'][number]): Rule {
 }
 
 /** Every status a class stands for. */
-function statusesOf(status: Section['rules'][number]['when']['status']): readonly number[] {
+export function statusesOf(status: Section['rules'][number]['when']['status']): readonly number[] {
   if (status === undefined) return [];
   const patterns = typeof status === 'string' ? [status] : status;
   return [

@@ -51,7 +51,7 @@ const request = section({
     'Path and query at `upstream.url`. `{key}` is the key and `{name}` a captured value, percent-encoded where they land. In the path a value with a separator is never asked about. Search by something the first request carried, and have a rule compare it in the answer.',
   ),
   headers: fields('{ Authorization: "Bearer ${PROBE_TOKEN}" }').describe(
-    "Header fields, with the same placeholders. The probe carries these, `Onceward-Probe` and `Onceward-Fencing-Token`, and nothing of the caller's: take a credential from a variable. `Host` is that of `upstream.url` unless given here.",
+    "Header fields, with the same placeholders. The probe carries these, `Onceward-Probe` and `Onceward-Fencing-Token`, and nothing of the caller's: take a credential from a variable. With one that sees all callers, have a rule compare something that says whose the answer is: the key and what was captured are the caller's choice. `Host` is that of `upstream.url` unless given here.",
   ),
   body: template('text')
     .optional()

@@ -42,7 +42,8 @@ export async function claim(
       request = { ...request, note: noteOf(context, policy.reconcile, recordKey, digest, body) };
     claimSent = 'yes';
     const first = await send(engine, recordKey, request);
-    if ((await reopened(context, first, digest)) === 'as-it-was') return first;
+    if (first.result.kind !== 'unknown' || (await reopened(context, first, digest)) === 'as-it-was')
+      return first;
     unknown = first;
     return await send(engine, recordKey, request);
   } catch (error) {

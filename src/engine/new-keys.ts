@@ -1,20 +1,34 @@
 import type { RecordKey } from '../core/record.ts';
 import { StoreUnavailable } from '../store/contract.ts';
 import { type Claimed, claim } from './claim.ts';
+import type { Principal } from './principals.ts';
 import type { RequestContext } from './types.ts';
 
 /**
  * A claim of a principal whose new keys are bounded. Once none is left, only keys that are there already are claimed:
  * a repeat gets its replay, and whatever else is known of it.
  */
-export async function claimBounded(
+export function claimBounded(
   context: RequestContext,
   recordKeys: readonly RecordKey[],
   digest: string,
   body: Uint8Array,
-): Promise<Claimed | { readonly kind: 'no-new-keys'; readonly retryAfterMs: number }> {
+): Promise<ClaimedBounded> {
   const { principal } = context;
-  if (principal === null) return await claim(context, recordKeys, digest, body);
+  return principal === null
+    ? claim(context, recordKeys, digest, body)
+    : claimOf(principal, context, recordKeys, digest, body);
+}
+
+type ClaimedBounded = Claimed | { readonly kind: 'no-new-keys'; readonly retryAfterMs: number };
+
+async function claimOf(
+  principal: Principal,
+  context: RequestContext,
+  recordKeys: readonly RecordKey[],
+  digest: string,
+  body: Uint8Array,
+): Promise<ClaimedBounded> {
   const taken = principal.takeNewKey();
   if (taken.kind === 'none-left') {
     const known = await isKnown(context, recordKeys);

@@ -1,4 +1,6 @@
 // tidy: one port, one table of what it refuses.
+import { once } from 'node:events';
+import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startAdminServer } from '../../src/admin/admin-server.ts';
 import { keysRoutes } from '../../src/admin/keys-routes.ts';
@@ -98,6 +100,15 @@ const stateOf = async ({ recordKey }: Claim): Promise<string> =>
   (await store.inspect(recordKey))?.state ?? 'absent';
 
 describe('looking at keys', () => {
+  it('shows no digest of a request, which could be tried out', async () => {
+    const { recordKey } = await unknown();
+
+    const shown = await ask('GET', `/keys/${recordKey}`, undefined, '');
+
+    expect(shown.body).toMatchObject({ recordKey, state: 'unknown' });
+    expect(shown.body).not.toHaveProperty('fingerprint');
+  });
+
   it('lists pages of one state without a token, and shows nothing of a client', async () => {
     const claims = [await unknown(), await unknown(), await unknown()];
     const { claim } = await granted(store, newRecordKey(), requestOf(1000));
@@ -291,6 +302,21 @@ describe('who may write', () => {
     expect(await stateOf(claim)).toBe(status === 204 ? 'absent' : 'released');
     expect(counted).toEqual([status === 204 ? 'forget done' : 'forget denied']);
     expect(audits).toHaveLength(1);
+  });
+
+  it('is known before a body is taken in, and told once', async () => {
+    const asked = request(`${origin}/keys/some/resolve`, {
+      method: 'POST',
+      headers: { 'Content-Length': 1024 * 1024, Authorization: 'Bearer none' },
+    });
+    const answered = once(asked, 'response');
+    asked.flushHeaders();
+
+    const [response] = await answered;
+    asked.on('error', () => undefined).destroy();
+
+    expect([response.statusCode, response.headers.connection]).toEqual([401, 'close']);
+    expect(counted).toEqual(['resolve denied']);
   });
 
   it('nobody, where no token is configured', async () => {

@@ -117,8 +117,9 @@ describe('a condition', () => {
     [oneOf('{n}'), '{"a":8}', 'does not fit'],
     [oneOf('{n}'), '{"a":[7]}', 'does not fit'],
     [oneOf('true'), '{"a":true}', 'does not fit'],
-    [oneOf('{half}'), '{"a":0.5}', 'does not fit'],
-    [oneOf('{big}'), '{"a":9007199254740992}', 'does not fit'],
+    // It may be what was captured and may not: taken for another one, the next rule would free the key.
+    [oneOf('{half}'), '{"a":0.5}', 'unsure'],
+    [oneOf('{big}'), '{"a":9007199254740992}', 'unsure'],
     [oneOf('{no}'), '{"a":"k"}', 'unsure'],
     [oneOf('{no}'), '{}', 'does not fit'],
     [oneOf('{no}', '{key}'), '{"a":"k"}', 'fits'],

@@ -166,6 +166,7 @@ describe('the sweeper', () => {
       ...{ store: stage.store, secrets: [SECRET], monotonicMs: stage.nowMs, sealing: () => null },
       policies: () => [stage.policy],
       upstream: () => stage.upstream,
+      metrics: { unknownSeen: () => undefined },
       // As after a resolution that the store refuses: the key is as unknown as before.
       reconciler: { settle: async () => (++asked > 0 ? 'changed' : 'unsure') },
     });
