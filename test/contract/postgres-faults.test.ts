@@ -9,7 +9,7 @@ import { FULL, granted, newRecordKey, requestOf, responseOf } from './harness.ts
 /** Leases of minutes: nothing here waits for one to end. */
 const UNIT_MS = 60_000;
 
-const opener = createPostgresOpener();
+const opener = createPostgresOpener({ commandTimeoutMs: COMMAND_TIMEOUT_MS, connectTimeoutMs: 5000 });
 let server: PostgresServer;
 let store: Store;
 let schemas = 0;

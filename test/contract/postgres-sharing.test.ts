@@ -47,7 +47,6 @@ async function completedKey(): Promise<string> {
 
 describe('postgres stores of several processes', () => {
   it('answer a forget from the version that it had to wait for', async () => {
-    const patient = await opener.open(server.url, { schema: schema(), commandTimeoutMs: 10_000 });
     const key = newRecordKey();
     const { claim } = await granted(store, key, requestOf(UNIT_MS));
     await store.release(claim, null);
@@ -59,7 +58,7 @@ describe('postgres stores of several processes', () => {
       return rows.length > 0 ? rows : null;
     });
 
-    const answer = await patient.forget(key, 'settled-only');
+    const answer = await store.forget(key, 'settled-only');
 
     await claiming;
     expect([answer, (await store.inspect(key))?.state]).toEqual(['refused', 'claimed']);
@@ -67,9 +66,7 @@ describe('postgres stores of several processes', () => {
 
   it('let one of a hundred contenders over four pools win', async () => {
     const stores = await Promise.all(
-      Array.from({ length: 4 }, () =>
-        opener.open(server.url, { schema: schema(), commandTimeoutMs: 10_000 }),
-      ),
+      Array.from({ length: 4 }, () => opener.open(server.url, { schema: schema() })),
     );
     const key = newRecordKey();
 
