@@ -101,6 +101,13 @@ describe('a fingerprint is the SHA-256 of', () => {
       printed({ body: { kind: 'json-select', pointers: ['/a', '/b'] } }, '/', '{"a":1,"b":3}'),
     );
     expect(excluded).toBe(sha256('J{"c":3}'));
+    expect(selected).toBe(sha256('J["a"]=1\n["b"]=2'));
+  });
+
+  it('a member by a pointer that is none, which no configuration has, under the whole of its text', () => {
+    expect(printed({ body: { kind: 'json-select', pointers: ['a/b'] } }, '/', '{"a/b":1}')).toBe(
+      sha256('J["a/b"]=1'),
+    );
   });
 });
 
