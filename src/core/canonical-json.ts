@@ -89,10 +89,9 @@ function isLeftOut(without: Pointers, token: string): boolean {
   return without.some((tokens) => tokens.length === 1 && tokens[0] === token);
 }
 
+/** Of a member that is not itself left out. */
 function below(without: Pointers, token: string): Pointers {
   // Stryker disable next-line ConditionalExpression: it only saves two empty lists for every member
   if (without.length === 0) return without;
-  return without
-    .filter((tokens) => tokens.length > 1 && tokens[0] === token)
-    .map((tokens) => tokens.slice(1));
+  return without.filter((tokens) => tokens[0] === token).map((tokens) => tokens.slice(1));
 }

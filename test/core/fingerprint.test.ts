@@ -234,7 +234,7 @@ describe('a parsed query', () => {
   });
 
   it('does not depend on the order of names', () => {
-    const pair = fc.tuple(fc.constantFrom('a', 'b', '%63', 'd'), fc.webQueryParameters());
+    const pair = fc.tuple(fc.constantFrom('a', 'b', '%63', 'd'), fc.string({ unit: 'grapheme-ascii' }));
 
     fc.assert(
       fc.property(fc.uniqueArray(pair, { selector: ([name]) => name, minLength: 2 }), (pairs) => {
