@@ -34,10 +34,7 @@ export function fingerprint(policy: FingerprintPolicy, head: RequestHead, body: 
     case 'none':
       return hash('sha256', Buffer.from(text, 'latin1'), 'base64url');
     case 'canonical':
-      return createHash('sha256')
-        .update(text, 'latin1')
-        .update(`J${selected.text}`)
-        .digest('base64url');
+      return createHash('sha256').update(text, 'latin1').update(`J${selected.text}`).digest('base64url');
     case 'bytes':
       return digestWithBytes(`${text}B`, body);
     default:
