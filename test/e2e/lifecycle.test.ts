@@ -104,11 +104,12 @@ describe('SIGKILL', () => {
     const { backend, start } = await stage();
     const config = { defaults: { lease: '1500ms', inFlight: 'reject', onUnknown: 'retry', quiet: '1s' } };
     const proxy = await start(config);
+    // There before the kill: the quiet time must not pass while it starts.
+    const again = await start(config);
     await inExecution(backend, proxy, 'retried');
 
     await proxy.kill();
     backend.behave(executeAndAnswer);
-    const again = await start(config);
     const seen = new Set<string>();
     const answer = await until(
       () => sendRequest(again.port, { headers: keyed('retried') }),
