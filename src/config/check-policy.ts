@@ -65,7 +65,11 @@ export function checkPolicy(policy: Policy, top: Top | null, around: ConfigPath)
   if (policy.lease > policy.retain)
     found.push(fault('lease is longer than retain', at('lease'), at('retain')));
   if (policy.reconcile !== 'off')
-    found.push(...checkReconcile(policy.reconcile, (...path) => at('reconcile', ...path)));
+    found.push(
+      ...checkReconcile(policy.reconcile, (...path) => at('reconcile', ...path), {
+        sameForEveryRepeat: [...policy.scope.headers, ...policy.fingerprint.headers],
+      }),
+    );
   if (top !== null) found.push(...checkAgainstTop(policy, top, at));
   return found;
 }

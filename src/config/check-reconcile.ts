@@ -26,13 +26,23 @@ const OWN_FIELDS = [
   'upgrade',
 ];
 
-export function checkReconcile(reconcile: Section, at: Place): readonly Finding[] {
+export type Repeats = {
+  /** Fields without whose value a request is no repeat: those of scope and fingerprint. */
+  readonly sameForEveryRepeat: readonly string[];
+};
+
+export function checkReconcile(
+  reconcile: Section,
+  at: Place,
+  { sameForEveryRepeat }: Repeats,
+): readonly Finding[] {
   const used = usedNames(reconcile, at);
   return [
     ...checkNames(reconcile, used, at),
     ...checkRequest(reconcile, at),
     ...checkCapture(reconcile, used, at),
     ...checkRules(reconcile, at),
+    ...checkLent(reconcile, at, sameForEveryRepeat),
   ];
 }
 
@@ -106,6 +116,26 @@ function checkRequest({ request }: Section, at: Place): readonly Finding[] {
       found.push(fault('is also in callerHeaders; keep one', at('request', 'headers', name)));
   }
   return found;
+}
+
+/** Whoever may not see what the first request made is answered as if it were not there. */
+function checkLent(
+  { request, rules }: Section,
+  at: Place,
+  sameForEveryRepeat: readonly string[],
+): readonly Finding[] {
+  if (!rules.some(({ verdict }) => verdict === 'did-not-happen')) return [];
+  const same = new Set(sameForEveryRepeat.map((name) => name.toLowerCase()));
+  return request.callerHeaders.flatMap((name, index) =>
+    same.has(name.toLowerCase())
+      ? []
+      : [
+          warning(
+            'may differ between a request and its repeat: a repeat whose field shows less of the backend would be told that it did not happen, and executed; put it into scope.headers or fingerprint.headers, or leave did-not-happen out',
+            at('request', 'callerHeaders', index),
+          ),
+        ],
+  );
 }
 
 function checkCapture({ capture }: Section, used: readonly Used[], at: Place): readonly Finding[] {
