@@ -64,13 +64,16 @@ export async function openStore(options: OpenOptions): Promise<OpenedStore> {
   }
   if (spec.kind === 'lmdb') {
     const { path, durability, bytesMax } = spec;
-    const [{ openLmdbStore }, { loadOrCreateSecret }, { systemClock }] = await Promise.all([
+    const [{ openLmdbStore }, { adoptSecrets, loadOrCreateSecret }, { systemClock }] = await Promise.all([
       import('./lmdb/lmdb-store.ts'),
       import('./lmdb/secret.ts'),
       import('./lmdb/system-clock.ts'),
     ]);
-    // The secret first: data that is there without one had another, and is refused.
-    const secrets = configured.length > 0 ? configured : [await loadOrCreateSecret(path)];
+    // The secret first: data that is there without its own is refused.
+    const secrets =
+      configured.length > 0
+        ? await adoptSecrets(path, configured, configured.map(secretId))
+        : [await loadOrCreateSecret(path)];
     const store = await openLmdbStore({
       path,
       durability,
