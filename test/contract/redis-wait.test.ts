@@ -6,7 +6,7 @@ import { until } from '../support/until.ts';
 import { FULL, granted, newRecordKey, requestOf, responseOf } from './harness.ts';
 
 const UNIT_MS = 60_000;
-const WAIT_MS = 500;
+const WAIT_MS = 1_500;
 
 const opener = createRedisOpener();
 let primary: RedisServer;
@@ -23,7 +23,7 @@ beforeEach(async () => {
     String(await primary.command('INFO', 'replication')).includes('state=online') ? 'online' : null,
   );
   store = await opener.open(primary.url, {
-    commandTimeoutMs: 3_000,
+    commandTimeoutMs: 8_000,
     wait: { replicas: 1, timeoutMs: WAIT_MS },
   });
 });

@@ -79,7 +79,7 @@ it('asks again where it may and ends where it must', async () => {
     else executeAndAnswer(arrival);
   });
 
-  const result = await load(server, [server.port], { keys: 6, keyMsMax: 200, repeatShare: 0 });
+  const result = await load(server, [server.port], { keys: 6, keyMsMax: 2_000, repeatShare: 0 });
 
   expect(result).toMatchObject({ keys: 6, charged: 2, unknown: 1, gaveUp: 2, refused: 1 });
   expect(result.answers).toMatchObject({ 201: 2, 503: 4, 'key-invalid': 1, 'outcome-unknown': 1 });
