@@ -68,9 +68,8 @@ function mutate(name: string): Score {
   return scoreOf(name);
 }
 
-type Report = {
-  readonly files: Readonly<Record<string, { mutants: readonly { readonly status: string }[] }>>;
-};
+type Mutant = { readonly status: string; readonly statusReason?: string };
+type Report = { readonly files: Readonly<Record<string, { mutants: readonly Mutant[] }>> };
 
 /** Stryker takes over what it found before, also of a constant whose survival a new test would have ended. */
 function forgetSurvivors(path: string): void {
@@ -82,20 +81,24 @@ function forgetSurvivors(path: string): void {
 }
 
 /**
- * From Stryker's report. A mutant that hangs is found out, and so is one with which a test file cannot be loaded
- * (Stryker leaves those out); one that no test runs has survived.
+ * A mutant that hangs is found out, and so is one with which a test file cannot be loaded (Stryker leaves those out);
+ * one that no test runs has survived, and so has one whose run broke down for any other reason.
  */
+function isFoundOut({ status, statusReason }: Mutant): boolean {
+  return (
+    status === 'Killed' ||
+    status === 'Timeout' ||
+    (status === 'RuntimeError' &&
+      statusReason?.startsWith('An error occurred outside of a test run') === true)
+  );
+}
+
 function scoreOf(name: string): Score {
   const report: Report = JSON.parse(readFileSync(REPORT, 'utf8'));
-  const states = Object.values(report.files).flatMap(({ mutants }) => mutants.map(({ status }) => status));
-  const count = (...wanted: readonly string[]): number =>
-    states.filter((state) => wanted.includes(state)).length;
-  return {
-    name,
-    killed: count('Killed', 'Timeout', 'RuntimeError'),
-    survived: count('Survived', 'NoCoverage'),
-    ignored: count('Ignored'),
-  };
+  const mutants = Object.values(report.files).flatMap((file) => file.mutants);
+  const ignored = mutants.filter(({ status }) => status === 'Ignored').length;
+  const killed = mutants.filter(isFoundOut).length;
+  return { name, killed, survived: mutants.length - ignored - killed, ignored };
 }
 
 function percent({ killed, survived }: Pick<Score, 'killed' | 'survived'>): number {

@@ -86,10 +86,10 @@ describe('canonical JSON (RFC 8785)', () => {
     ['9007199254740993', 'inexact-number'],
     ['\ufeff{}', 'byte-order-mark'],
     ['"\\ud800"', 'lone-surrogate'],
-    ['['.repeat(100_000), 'too-deep'],
+    ['['.repeat(200), 'too-deep'],
     ['{"a":}', 'not-json'],
     ['', 'not-json'],
-  ])('%.20s falls back: %s', (text, reason) => {
+  ])('%s falls back: %s', (text, reason) => {
     expect(canonicalJson(Buffer.from(text))).toEqual({ kind: 'fallback', reason });
   });
 

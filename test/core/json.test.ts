@@ -125,8 +125,8 @@ describe('the JSON reader', () => {
     '999999999999999',
     '9999999999999990',
     `1${'0'.repeat(300)}`,
-    `1.${'0'.repeat(5_000)}`,
-  ])('the number %.30s is exact', (text) => {
+    `1.${'0'.repeat(500)}`,
+  ])('the number %s is exact', (text) => {
     expect(read(text)).toEqual({ kind: 'value', value: { kind: 'number', value: Number(text) } });
   });
 

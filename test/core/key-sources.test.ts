@@ -38,8 +38,8 @@ describe('a key in a JSON body', () => {
     ['{"meta":{"key":"abc"},"meta":{}}', 'invalid'],
     ['{"meta":{"key":"abc",}}', 'invalid'],
     ['\ufeff{"meta":{"key":"abc"}}', 'invalid'],
-    ['['.repeat(100_000), 'invalid'],
-  ])('%.60s gives %s', (body, expected) => {
+    ['['.repeat(200), 'invalid'],
+  ])('%s gives %s', (body, expected) => {
     expect(bodyKey(body)).toBe(expected);
   });
 
@@ -86,7 +86,7 @@ describe('a key in a JSON body', () => {
     ['\ufeff{}', 'it begins with a byte order mark (RFC 8259 section 8.1)'],
     ['['.repeat(200), 'it is nested too deeply'],
     [Uint8Array.of(0x1f, 0x8b, 0x08), 'it is not UTF-8 (a compressed body cannot be searched)'],
-  ])('in a body like %.10s that does not say what it is is not ruled out', (body, why) => {
+  ])('in a body like %s that does not say what it is is not ruled out', (body, why) => {
     const found = readBodyKey(keyPolicy({ sources: [JSON_SOURCE] }), Buffer.from(body), undefined);
 
     expect(found).toEqual({

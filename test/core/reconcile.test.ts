@@ -50,7 +50,7 @@ describe('the target of a probe', () => {
     ['/v1/payments/{key}', { key: 'a\r\nb' }, null],
     ['/v1/payments?key={key}', { key: '\ud800' }, null],
     ['/v1/payments?key={key}', {}, null],
-    ['/v1/payments?key={key}', { key: 'k'.repeat(9000) }, null],
+    ['/v1/payments?key={key}', { key: 'k'.repeat(8192) }, null],
   ])('%s with %j is %s', (path, values: Readonly<Record<string, string>>, target) => {
     expect(targetOf(path, values)).toBe(target);
   });
