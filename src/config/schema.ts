@@ -197,7 +197,7 @@ export const topFields = {
   secrets: list(secret(), 4, 'secrets')
     .prefault([...D.secrets])
     .describe(
-      'What keys are hashed with, current one first: at least 32 random characters each, such as `openssl rand -hex 32` makes. Redis needs one, the same for every replica; LMDB makes its own, which stays in use for what it made when others are configured. A start without the one that the records were made with is refused. To change it, put the new one first and keep the old one until `retain` is over. Take it from a variable, never write it into the file.',
+      'What keys are hashed with, current one first: at least 32 random characters each, such as `openssl rand -hex 32` makes. Redis needs one, the same for every replica; LMDB makes its own, which stays in use for what it made when others are configured. A start without the one that the records were made with is refused. To change it, put the new one behind the old one on every replica, then first on every replica, and keep the old one until `unknownRetain` is over: a replica that does not have the new one yet executes again what others have made with it. Take it from a variable, never write it into the file.',
     ),
   encryption: encryption
     .prefault({})
