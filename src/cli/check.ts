@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { diffPolicies } from '../config/diff.ts';
 import { diffEncryption } from '../config/diff-encryption.ts';
+import { diffSecrets } from '../config/diff-secrets.ts';
 import { type Loaded, loadConfigFile } from '../config/load.ts';
 import type { Io } from './io.ts';
 
@@ -39,6 +40,7 @@ export async function runCheck(args: readonly string[], io: Io): Promise<number>
     const changes = [
       ...diffPolicies(old.config, loaded.config).map(({ text }) => text),
       ...diffEncryption(old.config, loaded.config),
+      ...diffSecrets(old.config, loaded.config),
     ];
     for (const change of changes) io.out(`${file}: change: ${change}\n`);
     if (changes.length > 0) return 1;
