@@ -6,7 +6,7 @@ import { onceAvailable, redisOptions } from '../support/redis-opener.ts';
 import type { StoreHarness } from './harness.ts';
 
 /** Redis has the only clock: the suite really waits, in short units. */
-const UNIT_MS = 60;
+const UNIT_MS = 100;
 
 export type RedisHarnessOptions = {
   readonly url: string;

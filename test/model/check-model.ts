@@ -24,7 +24,7 @@ const TOOLS: readonly Tool[] = [
 ];
 const DEPTH_MAX = 5000;
 const MEMORY_MB_MAX = 900;
-const RUN_MS_MAX = 90_000;
+const RUN_MS_MAX = 240_000;
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 const SIDE_BY_SIDE = 2;
 

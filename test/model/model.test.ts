@@ -12,7 +12,7 @@ import {
 } from './check-model.ts';
 import { type ModelRun, PROMISES, RUNS } from './runs.ts';
 
-const MODEL_MS_MAX = 180_000;
+const MODEL_MS_MAX = 420_000;
 const MEMORY_MB_MAX = 1000;
 const holding = RUNS.filter(({ expect: { kind } }) => kind === 'holds');
 const breaking = RUNS.filter(({ expect: { kind } }) => kind === 'breaks');
