@@ -30,6 +30,7 @@ describe('a value captured from the body', () => {
     ['{"id":[]}', null],
     ['{"id":{}}', null],
     ['{"id":"a","id":"a"}', null],
+    ['{"id":"a","n":9007199254740993,"x":1,"x":2}', 'a'],
     ['{}', null],
     ['{', null],
     ['', null],

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide, decideOpened } from '../../src/core/decide.ts';
+import type { ReconcilePolicy } from '../../src/core/reconcile.ts';
 import type { ClaimResult, PlainResponse, StoredResponse } from '../../src/core/record.ts';
 
 const full: PlainResponse = {
@@ -36,7 +37,31 @@ function policy(over: Partial<Parameters<typeof decide>[2]> = {}): Parameters<ty
   };
 }
 
+const PROBE: ReconcilePolicy = {
+  request: {
+    method: 'GET',
+    path: [{ kind: 'text', text: '/p' }],
+    headers: [],
+    body: null,
+    callerHeaders: [],
+    timeoutMs: 1_000,
+  },
+  capture: [],
+  rules: [],
+  sweep: { kind: 'off' },
+};
+
 describe('what follows from a claim', () => {
+  it.each(['hold', 'retry'] as const)(
+    'the backend is asked of an unknown outcome where the route has a probe, and would %s without',
+    (onUnknown) => {
+      expect(decide(unknown, 'same', policy({ reconcile: PROBE, onUnknown }))).toEqual({ kind: 'probe' });
+      expect(decide(unknown, 'other', policy({ reconcile: PROBE, onUnknown }))).toEqual({
+        kind: 'mismatch',
+      });
+    },
+  );
+
   it('a granted claim is executed with its token', () => {
     expect(decide({ kind: 'claimed', token: 9, attempt: 2 }, 'same', policy())).toEqual({
       kind: 'execute',
