@@ -12,21 +12,16 @@ const unreachableCases = {
   },
 };
 
-/** `list[i] ?? ''` inside `for (…; i < list.length; …)`: the compiler wants the fallback, and no list needs it. */
+/** `list[i] ?? ''` inside `for (let i = …)`: the compiler wants the fallback, and no list needs it. */
 const fallbacksInLoops = {
   shouldIgnore(path) {
     const fallback = path.parent;
     if (!path.isStringLiteral({ value: '' }) || fallback.type !== 'LogicalExpression') return undefined;
     const { left, operator } = fallback;
-    if (operator !== '??' || left.type !== 'MemberExpression' || left.property.type !== 'Identifier')
-      return undefined;
-    const test = path.findParent((parent) => parent.isForStatement())?.node.test;
-    return left.computed &&
-      test?.type === 'BinaryExpression' &&
-      test.operator === '<' &&
-      test.left.name === left.property.name &&
-      test.right.property?.name === 'length' &&
-      sourceOf(test.right.object) === sourceOf(left.object)
+    if (operator !== '??' || left.type !== 'MemberExpression' || !left.computed) return undefined;
+    // Its condition has been taken for mutants by now: what it counts with is left.
+    const counted = path.findParent((parent) => parent.isForStatement())?.node.init?.declarations?.[0].id;
+    return counted?.type === 'Identifier' && counted.name === left.property.name
       ? 'within the length of the list'
       : undefined;
   },
@@ -46,11 +41,6 @@ const fallbacksOfSplit = {
       : undefined;
   },
 };
-
-/** Of a name, or of members of a name. */
-function sourceOf(node) {
-  return node.type === 'MemberExpression' ? `${sourceOf(node.object)}.${node.property.name}` : node.name;
-}
 
 export const strykerPlugins = [
   { kind: 'Ignore', name: 'unreachable', value: unreachableCases },
