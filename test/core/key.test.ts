@@ -157,14 +157,6 @@ describe('a key in a header field', () => {
   ])('of %i characters against the default limit gives %s', (length, expected) => {
     expect(headerKey('k'.repeat(length)).replace(/k{3,}/, 'key')).toBe(expected);
   });
-
-  it('takes linear time when it is full of spaces', () => {
-    const startedMs = performance.now();
-
-    expect(headerKey(`a${' '.repeat(60_000)}b`)).toBe('invalid');
-    // Quadratic time would be seconds.
-    expect(performance.now() - startedMs).toBeLessThan(500);
-  });
 });
 
 describe('a key in the query', () => {
