@@ -126,6 +126,7 @@ describe('a key in a JSON body', () => {
     ['{"request_id":"b"}', '=b'],
     ['{"meta":{"key":"a"},"request_id":"b"}', 'invalid'],
     ['{"meta":{"key":"a"},"request_id":5}', 'invalid'],
+    ['{"meta":{"key":""},"request_id":"b"}', 'invalid'],
   ])('at two places: %s gives %s', (body, expected) => {
     expect(bodyKey(body, 'application/json', [JSON_SOURCE, OTHER_JSON_SOURCE])).toBe(expected);
   });
@@ -166,6 +167,7 @@ describe('several sources', () => {
     ['{', 'agrees'],
     ['', 'agrees'],
     ['{"meta":{"key":"b"}}', 'invalid'],
+    ['{"meta":{"key":"b"},"big":12345678901234567890}', 'invalid'],
     ['{"meta":{"key":1}}', 'invalid'],
     ['{"meta":{"key":"a","key":"a"}}', 'invalid'],
   ])('the key a of the head and the body %s: %s', (body, expected) => {
