@@ -85,7 +85,8 @@ export class Oracle implements BackendWatch, ServerWatch {
 
   applied(what: string, recordKey: RecordKey, token: number, result: string): void {
     this.#trace?.(`store ${what} ${recordKey.slice(0, 6)} token ${token}: ${result}`);
-    if (what === 'dispatch' || what === 'release' || what === 'renew')
+    // A renewal that comes after the release finds the claim gone: the request has let go of it, and hears nothing.
+    if (what === 'dispatch' || what === 'release' || (what === 'renew' && result === 'ok'))
       this.#lastWriteMs.set(token, this.#timeline.nowMs);
     if (what !== 'inspect' && what !== 'claim') this.key(recordKey).lastActivityMs = this.#timeline.nowMs;
   }
