@@ -47,7 +47,8 @@ const WORDS: Readonly<Record<Point, string>> = {
 
 type Point = BackendPoint | 'before-dispatch-mark' | 'anywhere';
 type Slots = [Victim | null, Victim | null];
-type Caught = { readonly point: Point; readonly key: string };
+type Caught = { readonly point: Point; readonly key: string; readonly killMs: number };
+type Ended = { readonly end: LoadEnd; readonly endMs: number };
 type Victim = {
   readonly proxy: ChildProxy;
   readonly toBackend: KillRelay;
@@ -76,7 +77,7 @@ async function killOver(stage: StoreStage, { form, seed, say }: FaultRun): Promi
   const kills = form === 'full' ? 250 : kind === 'lmdb' ? 4 : 2;
   const slots: Slots = [null, null];
   const stop = new AbortController();
-  const ends = new Map<string, LoadEnd>();
+  const ends = new Map<string, Ended>();
   const later = new Map<string, LoadEnd>();
   const last = { killMs: 0, endMs: 0 };
   const plan = {
@@ -96,8 +97,8 @@ async function killOver(stage: StoreStage, { form, seed, say }: FaultRun): Promi
       stop: stop.signal,
       pacePerSecond: PACE_PER_SECOND,
       onEnd: (key, end) => {
-        ends.set(key, end);
         last.endMs = performance.now();
+        ends.set(key, { end, endMs: last.endMs });
       },
     });
     load.catch(() => undefined);
@@ -115,7 +116,11 @@ async function killOver(stage: StoreStage, { form, seed, say }: FaultRun): Promi
       onEnd: (key, end) => later.set(key, end),
     });
     return [
-      ...pointFigures(kind, caught, ends, (key) => backend.executions(key)),
+      ...pointFigures(
+        kind,
+        judge(caught, ends, (key) => backend.executions(key)),
+        say,
+      ),
       atLeast(`${kind}: kills in all`, caught.length, kills),
       ...loadFigures(result, `${kind}: `),
       atMost(
@@ -159,7 +164,7 @@ async function killInTurn(
     next.catch(() => undefined);
     const slot = random() < 0.5 ? 0 : 1;
     const key = await killAt(slots[slot], point, random);
-    caught.push({ point: key === '' ? 'anywhere' : point, key });
+    caught.push({ point: key === '' ? 'anywhere' : point, key, killMs: performance.now() });
     killed(caught.length);
     slots[slot] = null;
     slots[slot] = await next;
@@ -212,35 +217,55 @@ async function killAt(victim: Victim | null, point: Point, random: () => number)
   return key;
 }
 
-function pointFigures(
-  kind: string,
+type Judged = {
+  readonly point: Point;
+  readonly key: string;
+  readonly end: LoadEnd | undefined;
+  readonly executions: number;
+  /** Another kill came before the key had its end, and can have hit the execution that took this one over. */
+  readonly struckAgain: boolean;
+};
+
+function judge(
   caught: readonly Caught[],
-  ends: ReadonlyMap<string, LoadEnd>,
+  ends: ReadonlyMap<string, Ended>,
   executions: (key: string) => number,
-): readonly Figure[] {
+): readonly Judged[] {
   const sentAs = new Map([...ends.keys()].map((key) => [stagedRecordKey(key), key]));
-  const misfits = caught.filter(({ point, key }) => {
-    const sent = sentAs.get(key) ?? key;
-    return !fits({ point, key: sent }, ends, executions(sent));
+  return caught.map(({ point, key: name, killMs }) => {
+    const key = sentAs.get(name) ?? name;
+    const ended = ends.get(key);
+    return {
+      point,
+      key,
+      end: ended?.end,
+      executions: executions(key),
+      struckAgain:
+        ended !== undefined && caught.some((other) => other.killMs > killMs && other.killMs < ended.endMs),
+    };
   });
-  const points = [...new Set(caught.map(({ point }) => point))].sort();
+}
+
+function pointFigures(kind: string, judged: readonly Judged[], say: FaultRun['say']): readonly Figure[] {
+  const misfits = judged.filter((at) => !fits(at));
+  for (const misfit of misfits) say(`kill-9: ${kind}: not an end of its point: ${JSON.stringify(misfit)}`);
+  const points = [...new Set(judged.map(({ point }) => point))].sort();
   return [
     ...points.map((point) =>
-      told(`${kind}: kills ${WORDS[point]}`, caught.filter((at) => at.point === point).length),
+      told(`${kind}: kills ${WORDS[point]}`, judged.filter((at) => at.point === point).length),
     ),
     exactly(`${kind}: keys caught at a point with another end than it allows`, misfits.length, 0),
   ];
 }
 
 /** What the table of docs/guarantees.md says of the moment. */
-function fits({ point, key }: Caught, ends: ReadonlyMap<string, LoadEnd>, executions: number): boolean {
+function fits({ point, key, end, executions, struckAgain }: Judged): boolean {
   if (key === '') return true;
-  const end = ends.get(key);
   switch (point) {
     case 'sent-not-arrived':
       return end === 'unknown' && executions === 0;
     case 'before-dispatch-mark':
-      return end === 'charged' && executions === 1;
+      return (end === 'charged' && executions === 1) || (struckAgain && end === 'unknown' && executions <= 1);
     case 'acted-not-answered':
     case 'while-answering':
       return end === 'unknown' && executions === 1;
@@ -252,11 +277,11 @@ function fits({ point, key }: Caught, ends: ReadonlyMap<string, LoadEnd>, execut
 /** Every key once more, when a lease and a second have gone by since the last kill. */
 function repeatFigures(
   kind: string,
-  ends: ReadonlyMap<string, LoadEnd>,
+  ends: ReadonlyMap<string, Ended>,
   later: ReadonlyMap<string, LoadEnd>,
   again: LoadResult,
 ): readonly Figure[] {
-  const changed = [...ends].filter(([key, end]) => later.get(key) !== end).length;
+  const changed = [...ends].filter(([key, { end }]) => later.get(key) !== end).length;
   return [
     exactly(`${kind}: keys in flight later than that`, again.answers['in-flight'] ?? 0, 0),
     exactly(`${kind}: keys with another end when repeated later`, changed, 0),
