@@ -4,16 +4,19 @@ import { confirmHeadKey, readBodyKey } from './core/key.ts';
 import { missingKeyDetail, type Planned, plan } from './core/plan.ts';
 import type { RecordKey } from './core/record.ts';
 import { recordKey } from './core/record-key.ts';
+import { reservedRest } from './core/reserved.ts';
 import { unreachable } from './core/unreachable.ts';
 import { firstValue } from './core/wire.ts';
 import type { ClaimAnswer } from './engine/claim.ts';
 import { execute } from './engine/execute.ts';
 import { forward } from './engine/forward.ts';
-import { type HeldBody, holdBody } from './engine/held-body.ts';
+import type { HeldBody } from './engine/held-body.ts';
 import { join } from './engine/join.ts';
 import { claimBounded } from './engine/new-keys.ts';
 import { observe } from './engine/observe.ts';
 import type { Principals } from './engine/principals.ts';
+import { readBody } from './engine/read-body.ts';
+import { answerReserved } from './engine/reserved.ts';
 import { answerOverloaded, answerProblem, answerStoreUnavailable, refuse } from './engine/respond.ts';
 import { answerStored } from './engine/stored.ts';
 import type { Ending, Engine, RequestContext, Snapshot } from './engine/types.ts';
@@ -32,6 +35,9 @@ export async function handleRequest(engine: Engine, snapshot: Snapshot, incoming
   const head =
     guarded.target === incoming.head.target ? incoming.head : { ...incoming.head, target: guarded.target };
   if (engine.draining() === 'draining') return refuse(engine, snapshot, incoming, 'draining');
+  const rest = reservedRest(snapshot.config.reserved, guarded.path);
+  if (rest !== null)
+    return await answerReserved(engine, snapshot, incoming, { head, host: guarded.host, rest });
   const planned = plan(snapshot.config, head, guarded);
   if (planned.kind === 'not-found') return refuse(engine, snapshot, incoming, 'not-found');
   const context: RequestContext = {
@@ -140,43 +146,6 @@ async function handleKeyed(
     return await handleRead(unread, headKey, scope, read.body);
   } finally {
     read.body.drop();
-  }
-}
-
-async function readBody(
-  context: RequestContext,
-  bytesMax: number,
-): Promise<
-  { readonly kind: 'read'; readonly body: HeldBody } | { readonly kind: 'ended'; readonly ending: Ending }
-> {
-  const { engine, incoming } = context;
-  const read = await incoming.body.read(bytesMax, engine.budget);
-  switch (read.kind) {
-    case 'complete':
-      return { kind: 'read', body: holdBody(read.bytes, engine.budget) };
-    case 'too-large': {
-      const detail = `The body is larger than the ${bytesMax} bytes this route takes.`;
-      return { kind: 'ended', ending: answerProblem(context, 'request-too-large', 'rejected', { detail }) };
-    }
-    case 'timed-out':
-      return { kind: 'ended', ending: answerProblem(context, 'request-timeout', 'rejected') };
-    case 'no-room':
-      return { kind: 'ended', ending: answerOverloaded(context, 'buffer') };
-    case 'aborted':
-      return {
-        kind: 'ended',
-        ending: {
-          outcome: 'rejected',
-          status: 0,
-          problem: null,
-          context,
-          upstreamMs: 0,
-          bytesOut: 0,
-          attempt: null,
-        },
-      };
-    default:
-      return unreachable(read);
   }
 }
 

@@ -1,6 +1,7 @@
 import { forwardRequestHeaders } from './core/headers.ts';
 import { plan } from './core/plan.ts';
 import type { RoutePolicy } from './core/policy.ts';
+import { reservedRest } from './core/reserved.ts';
 import { firstValue, type RequestHead } from './core/wire.ts';
 import type { Ending, Engine, Snapshot } from './engine/types.ts';
 import { guard } from './http/guard.ts';
@@ -148,6 +149,7 @@ function admitUpgrade(options: ServingOptions, snapshot: Snapshot, head: Request
     return refused('bad-request', 'A request that changes the protocol has no body here.');
   }
   if (options.engine.draining() === 'draining') return refused('draining');
+  if (reservedRest(snapshot.config.reserved, guarded.path) !== null) return refused('not-found');
   const planned = plan(snapshot.config, head, guarded);
   if (planned.kind === 'not-found') return refused('not-found');
   if (planned.kind !== 'bypass' || planned.why !== 'safe') {

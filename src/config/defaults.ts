@@ -93,6 +93,7 @@ export const DEFAULTS = {
     memory: { refusePercent: 85, stopPercent: 92 },
   },
   trustedProxies: [],
+  reserved: { prefix: '/.well-known/onceward', discovery: true },
   docsUrl: null,
   drain: { timeout: '25s', delay: '0s' },
   log: { level: 'info' },

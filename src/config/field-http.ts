@@ -270,3 +270,16 @@ export function secret() {
     },
   );
 }
+
+/** Literal, so that no two spellings of it reach different places; the guard refuses all that is odd in a path. */
+export function reservedPrefix() {
+  return parsedText<string>('path', 'must be a path, such as /.well-known/onceward', (text) =>
+    /^(?:\/[A-Za-z0-9._~-]{1,64}){1,8}$/.test(text) && !/\/\.{1,2}(?:\/|$)/.test(text)
+      ? { kind: 'ok', value: text }
+      : {
+          kind: 'fault',
+          message:
+            'is not a path such as /.well-known/onceward: 1 to 8 segments of letters, digits, ".", "_", "~" and "-", no "/" at the end',
+        },
+  );
+}

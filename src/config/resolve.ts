@@ -96,6 +96,10 @@ export function resolveConfig(
       },
     },
     trustedProxies: top.trustedProxies,
+    reserved:
+      top.reserved === 'off'
+        ? null
+        : { prefix: top.reserved.prefix, discovery: top.reserved.discovery ? 'on' : 'off' },
     docsUrl: top.docsUrl,
     drain: { timeoutMs: top.drain.timeout, delayMs: top.drain.delay },
     log: { level: top.log.level },

@@ -111,6 +111,8 @@ export type ResolvedConfig = {
   };
   /** CIDR ranges whose forwarding fields are believed. */
   readonly trustedProxies: readonly string[];
+  /** Paths that are answered here and never forwarded; null: none. */
+  readonly reserved: { readonly prefix: string; readonly discovery: 'on' | 'off' } | null;
   /** Where `Link: …; rel="describedby"` of a problem points; null leaves the field out. */
   readonly docsUrl: string | null;
   readonly drain: { readonly timeoutMs: number; readonly delayMs: number };

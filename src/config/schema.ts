@@ -1,10 +1,11 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${NAME} is the syntax of variables in the file.
 import { z } from 'zod';
 import { DEFAULTS as D } from './defaults.ts';
-import { choice, count, countOr, duration, list, section, size } from './field.ts';
+import { choice, count, countOr, duration, flag, list, section, size } from './field.ts';
 import {
   addressRange,
   listenAddress,
+  reservedPrefix,
   secret,
   storeUrl,
   token,
@@ -210,6 +211,26 @@ export const topFields = {
     .describe(
       'Peers whose `Forwarded` and `X-Forwarded-*` fields are believed and extended; from all others they are dropped. Name only proxies that set these fields themselves.',
     ),
+  reserved: z
+    .union(
+      [
+        choice(['off']),
+        section({
+          prefix: reservedPrefix()
+            .prefault(D.reserved.prefix)
+            .describe('A path that the backend does not use; requests below it are never forwarded.'),
+          discovery: flag()
+            .prefault(D.reserved.discovery)
+            .describe(
+              "Whether a GET of the prefix tells every client how each route wants its keys: field, syntax, retention. Answers to OPTIONS link to it. It also shows the names and patterns of the routes; turn it off where they are nobody's business.",
+            ),
+        }),
+      ],
+      { error: 'must be { prefix: /path } or off' },
+    )
+    .prefault({})
+    .meta({ 'x-type': '`off` or a section' })
+    .describe('The paths that Onceward answers itself, on the port of the clients; `off` for none.'),
   docsUrl: z
     .union([z.null(), webAddress()], {
       error: 'must be a URL, such as https://docs.example.com/errors, or left out',

@@ -15,6 +15,7 @@ export const OUTCOMES = [
   'overloaded',
   'store_unavailable',
   'upstream_unreachable',
+  'answered',
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 

@@ -26,7 +26,7 @@ export async function forward(
 ): Promise<Ending> {
   const { engine, snapshot, incoming, policy } = context;
   if (note.observed !== undefined) engine.metrics.observed(policy.name, note.observed);
-  const addedHeaders = note.unprotected === undefined ? [] : ['Idempotency-Status', 'unstored'];
+  const addedHeaders = note.unprotected === undefined ? discoveryLink(context) : UNPROTECTED;
   for (let attempt = 1; ; attempt++) {
     const passed = await pass({
       upstream: snapshot.upstream,
@@ -39,6 +39,16 @@ export async function forward(
     if (attempt === 1 && mayRetry(context, body, passed)) continue;
     return ending(context, passed, note);
   }
+}
+
+const UNPROTECTED = ['Idempotency-Status', 'unstored'];
+const NONE: readonly string[] = [];
+
+/** Who asks what a resource can do learns where its rules are (RFC 8631); observing changes no answer. */
+function discoveryLink({ head, snapshot, policy }: RequestContext): readonly string[] {
+  const { reserved } = snapshot.config;
+  if (head.method !== 'OPTIONS' || reserved?.discovery !== 'on' || policy.mode === 'observe') return NONE;
+  return ['Link', `<${reserved.prefix}>; rel="service-desc"; type="application/json"`];
 }
 
 /** Once more, only for an idempotent request of which provably nothing was sent (RFC 9110 section 9.2.2). */

@@ -57,14 +57,12 @@ export function refuse(
   incoming: Incoming,
   code: ProblemCode,
   detail?: string,
+  addedHeaders: readonly string[] = [],
 ): Ending {
-  const { status, bytesOut } = sendProblem(
-    engine,
-    snapshot,
-    incoming,
-    code,
-    detail === undefined ? {} : { detail },
-  );
+  const { status, bytesOut } = sendProblem(engine, snapshot, incoming, code, {
+    ...(detail === undefined ? {} : { detail }),
+    addedHeaders,
+  });
   const outcome = code === 'draining' ? 'overloaded' : 'rejected';
   return { outcome, status, problem: code, context: null, upstreamMs: 0, bytesOut, attempt: null };
 }
@@ -74,7 +72,10 @@ function sendProblem(
   snapshot: Snapshot,
   incoming: Incoming,
   code: ProblemCode,
-  extras: ProblemExtras & { readonly key?: string },
+  {
+    addedHeaders = [],
+    ...extras
+  }: ProblemExtras & { readonly key?: string; readonly addedHeaders?: readonly string[] },
 ): { readonly status: number; readonly bytesOut: number } {
   const problem = renderProblem({
     code,
@@ -84,7 +85,12 @@ function sendProblem(
   });
   engine.metrics.problem(code);
   if (incoming.reply.state() === 'gone') return { status: 0, bytesOut: 0 };
-  const rawHeaders = [...problem.rawHeaders, 'Date', new Date(engine.wallMs()).toUTCString()];
+  const rawHeaders = [
+    ...problem.rawHeaders,
+    ...addedHeaders,
+    'Date',
+    new Date(engine.wallMs()).toUTCString(),
+  ];
   // A framing error leaves no trust in where the next request on this connection would begin.
   if (code === 'bad-request' || code === 'draining' || code === 'head-too-large')
     rawHeaders.push('Connection', 'close');

@@ -1,4 +1,5 @@
 /**
+ * tidy: one table, however long.
  * Every problem Onceward answers with. The one table: docs/problems.md is generated from it and a test compares both.
  * Titles of 400, 409 and 422 as in draft-ietf-httpapi-idempotency-key-header-07 section 2.7.
  */
@@ -261,6 +262,16 @@ const table = {
     detail:
       'Onceward is a reverse proxy: CONNECT, and an upgrade with a key, are not served. Use another method.',
     clause: 'RFC 9110 section 15.6.2',
+  },
+  'method-not-allowed': {
+    status: 405,
+    title: 'Method not allowed',
+    retryable: false,
+    sameKey: null,
+    executed: 'no',
+    retryAfterMs: null,
+    detail: 'This resource of Onceward does not have that method; the Allow field lists those it has.',
+    clause: 'RFC 9110 section 15.5.6',
   },
   'not-found': {
     status: 404,

@@ -77,6 +77,13 @@ describe('onceward explain', () => {
     await expect(ran.stdout).toMatchFileSnapshot(join(GOLDEN, 'explain-keyed.txt'));
   });
 
+  it('says that what is below the reserved prefix is answered here', async () => {
+    const ran = await explain('/.well-known/onceward/routes/payments');
+
+    expect(ran.code).toBe(0);
+    expect(ran.stdout).toContain("Onceward's own; nothing is forwarded");
+  });
+
   it('finds a key in a body that is read from a file', async () => {
     const ran = await explain(
       '-X',

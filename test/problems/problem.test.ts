@@ -43,6 +43,7 @@ const TABLE = [
   ['head-too-large', 431, false, undefined, 'no'],
   ['expectation-failed', 417, false, undefined, 'no'],
   ['method-not-supported', 501, false, undefined, 'no'],
+  ['method-not-allowed', 405, false, undefined, 'no'],
   ['not-found', 404, false, undefined, 'no'],
 ] as const;
 

@@ -1,10 +1,9 @@
 import { formatDuration, formatSize } from '../../config/units.ts';
-import type { Decision } from '../../core/decide.ts';
 import type { FingerprintBody, KeySource, RoutePolicy, StatusAction } from '../../core/policy.ts';
-import { templateText } from '../../core/template.ts';
 import { unreachable } from '../../core/unreachable.ts';
-import { type ProblemCode, problemType } from '../../problems/registry.ts';
-import type { Case, CaseName, Explanation, FieldPresence, Identity } from './explanation.ts';
+import { problemType } from '../../problems/registry.ts';
+import { caseRow, problemText, storeDownRow } from './decision-text.ts';
+import type { Explanation, FieldPresence, Identity } from './explanation.ts';
 
 /** An explanation for people, and the same as data. The key is shortened: a key is a secret of its caller. */
 
@@ -21,6 +20,16 @@ export function sectionsOf(explanation: Explanation): readonly Section[] {
             ...(explanation.requestClass === null ? [] : [['class', explanation.requestClass] as const]),
             ['answer', problemText(explanation.code)],
             ['because', explanation.detail],
+          ],
+        },
+      ];
+    case 'reserved':
+      return [
+        {
+          title: 'request',
+          rows: [
+            ['route', '(none: below the reserved prefix)'],
+            ['answer', "Onceward's own; nothing is forwarded"],
           ],
         },
       ];
@@ -93,11 +102,6 @@ export function explanationJson(
 export function shortened(key: string): string {
   if (key.length < 12) return `${key.slice(0, 1)}…`;
   return `${key.slice(0, 4)}…${key.slice(-4)}`;
-}
-
-function problemText(code: ProblemCode): string {
-  const type = problemType(code);
-  return `${type.status} ${code}: ${type.title}`;
 }
 
 function whyBypassed(why: 'safe' | 'idempotent' | 'no-key'): string {
@@ -179,76 +183,6 @@ function bodyText(body: FingerprintBody): string {
 function modeRows(policy: RoutePolicy): readonly (readonly [string, string])[] {
   if (policy.mode === 'enforce') return [];
   return [['mode', 'observe: every request is passed on as it is; what follows is only counted']];
-}
-
-const CASE_TEXT: Readonly<Record<CaseName, string>> = {
-  first: 'first request',
-  repeat: 'repeat',
-  concurrent: 'repeat while in flight',
-  'other-content': 'same key, other content',
-  'outcome-lost': 'repeat, outcome unknown',
-  'changed-policy': 'repeat after a change of fingerprint',
-};
-
-function caseRow({ when, decision }: Case, policy: RoutePolicy): readonly [string, string] {
-  return [CASE_TEXT[when], decisionText(decision, policy)];
-}
-
-function decisionText(decision: Decision, policy: RoutePolicy): string {
-  switch (decision.kind) {
-    case 'execute':
-      return `executed: goes to the backend once, under a lease of ${formatDuration(policy.leaseMs)} that is renewed`;
-    case 'replay':
-    case 'unseal':
-      return `the first answer again, byte for byte, for ${formatDuration(policy.retainMs)} (Idempotency-Status: replayed)`;
-    case 'join':
-      return `waits up to ${formatDuration(decision.waitMs)} for the first answer (at most ${decision.waitersMax} wait), else ${problemText('in-flight')}`;
-    case 'reopen':
-      return `executed again, once the outcome has been unknown for ${formatDuration(policy.quietMs)} (onUnknown: retry); before that ${problemText('outcome-unknown')}`;
-    case 'probe':
-      return `${probeText(policy)}; while it is unsure ${unsureText(policy)}`;
-    case 'in-flight':
-      return problemText('in-flight');
-    case 'mismatch':
-      return problemText('key-reused');
-    case 'policy-changed':
-      return problemText('policy-changed');
-    case 'outcome-unknown':
-      return `${problemText('outcome-unknown')}; never executed again by itself`;
-    case 'response-not-stored':
-      return problemText('response-not-stored');
-    default:
-      return unreachable(decision);
-  }
-}
-
-function probeText({ reconcile, quietMs }: RoutePolicy): string {
-  if (reconcile === null) return '';
-  const { method, path, timeoutMs } = reconcile.request;
-  const verdicts = new Set(reconcile.rules.map(({ verdict }) => verdict.kind));
-  const completed = verdicts.has('completed') ? '; completed: the answer is replayed at once' : '';
-  const released = verdicts.has('did-not-happen')
-    ? `; did not happen: executed, once the outcome has been unknown for ${formatDuration(quietMs)}`
-    : '';
-  return `asks the backend (${method} ${templateText(path)}, at most ${formatDuration(timeoutMs)})${completed}${released}`;
-}
-
-function unsureText(policy: RoutePolicy): string {
-  return policy.onUnknown === 'retry'
-    ? decisionText({ kind: 'reopen', token: 0 }, policy)
-    : problemText('outcome-unknown');
-}
-
-function storeDownRow(policy: RoutePolicy): readonly [string, string] {
-  const { onStoreDown } = policy;
-  switch (onStoreDown) {
-    case 'refuse':
-      return ['store unavailable', problemText('store-unavailable')];
-    case 'forward':
-      return ['store unavailable', 'passed on without protection (Idempotency-Status: unstored)'];
-    default:
-      return unreachable(onStoreDown);
-  }
 }
 
 function statusRows(policy: RoutePolicy): readonly (readonly [string, string])[] {

@@ -7,6 +7,7 @@ import type { RequestClass } from '../../core/outcome.ts';
 import { missingKeyDetail, type Planned, plan } from '../../core/plan.ts';
 import type { KeySource, RoutePolicy } from '../../core/policy.ts';
 import type { ClaimResult } from '../../core/record.ts';
+import { reservedRest } from '../../core/reserved.ts';
 import { unreachable } from '../../core/unreachable.ts';
 import { allValues, firstValue, type RequestHead } from '../../core/wire.ts';
 import { guard } from '../../http/guard.ts';
@@ -24,6 +25,7 @@ export type Explanation =
       readonly code: ProblemCode;
       readonly detail: string;
     }
+  | { readonly kind: 'reserved' }
   | {
       readonly kind: 'bypassed';
       readonly policy: RoutePolicy;
@@ -75,6 +77,7 @@ export function explainRequest(
   if (guarded.kind === 'refused')
     return { kind: 'refused', route: null, requestClass: null, code: guarded.code, detail: guarded.detail };
   const head = { ...received, target: guarded.target };
+  if (reservedRest(config.reserved, guarded.path) !== null) return { kind: 'reserved' };
   const planned = plan(config, head, guarded);
   switch (planned.kind) {
     case 'not-found':

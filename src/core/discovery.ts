@@ -1,0 +1,105 @@
+import type { KeySource, PathSegment, RoutePolicy } from './policy.ts';
+import { unreachable } from './unreachable.ts';
+
+/** What a client needs to know of a route to repeat its requests safely. Plain data, as the discovery document has it. */
+
+export type RouteDescription = {
+  readonly name: string;
+  readonly match: {
+    readonly host: string | null;
+    readonly path: string | null;
+    /** Empty: every method. */
+    readonly methods: readonly string[];
+    /** Names alone: a value may be a secret. */
+    readonly headers: readonly string[];
+  };
+  /** observe: nothing is protected yet. */
+  readonly mode: 'enforce' | 'observe';
+  readonly key: {
+    readonly presence: 'required' | 'optional' | 'ignored';
+    readonly in: readonly KeyPlace[];
+    /** strict: a String of RFC 9651, in quotes. lenient: with or without them. */
+    readonly syntax: 'strict' | 'lenient';
+    readonly characters: RoutePolicy['key']['characters'];
+    readonly charsMin: number;
+    readonly charsMax: number;
+    /** Whether PUT, DELETE and the other idempotent methods are keyed too. */
+    readonly idempotentMethods: 'keyed' | 'bypass';
+  };
+  readonly scope: { readonly headers: readonly string[]; readonly anonymous: 'allow' | 'refuse' };
+  /** How long a repeat gets the first response. */
+  readonly retainMs: number;
+  /** What a repeat gets while the first request is in flight. */
+  readonly inFlight: { readonly kind: 'wait'; readonly waitMs: number } | { readonly kind: 'reject' };
+  readonly onUnknown: 'hold' | 'retry';
+  readonly requestBytesMax: number;
+  readonly responseBytesMax: number;
+};
+
+export type KeyPlace =
+  | { readonly header: string }
+  | { readonly query: string }
+  /** A JSON Pointer into the body. */
+  | { readonly json: string };
+
+export function describeRoute(policy: RoutePolicy): RouteDescription {
+  const { match, key } = policy;
+  return {
+    name: policy.name,
+    match: {
+      host: match.host,
+      path: match.path === null ? null : patternText(match.path),
+      methods: match.methods,
+      headers: match.headers.map(({ name }) => name),
+    },
+    mode: policy.mode,
+    key: {
+      presence: key.sources.length === 0 ? 'ignored' : key.presence,
+      in: key.sources.map(placeOf),
+      syntax: key.syntax,
+      characters: key.characters,
+      charsMin: key.charsMin,
+      charsMax: key.charsMax,
+      idempotentMethods: policy.idempotentMethods,
+    },
+    scope: policy.scope,
+    retainMs: policy.retainMs,
+    inFlight:
+      policy.inFlight.kind === 'reject'
+        ? { kind: 'reject' }
+        : { kind: 'wait', waitMs: policy.inFlight.waitMs },
+    onUnknown: policy.onUnknown,
+    requestBytesMax: policy.requestBytesMax,
+    responseBytesMax: policy.responseBytesMax,
+  };
+}
+
+function placeOf(source: KeySource): KeyPlace {
+  switch (source.kind) {
+    case 'header':
+      return { header: source.name };
+    case 'query':
+      return { query: source.name };
+    case 'json':
+      return { json: source.pointer };
+    default:
+      return unreachable(source);
+  }
+}
+
+function patternText(segments: readonly PathSegment[]): string {
+  return `/${segments.map(segmentText).join('/')}`;
+}
+
+function segmentText(segment: PathSegment): string {
+  switch (segment.kind) {
+    case 'literal':
+      return segment.text;
+    case 'one':
+      return '*';
+    case 'rest':
+      return '**';
+    default:
+      return unreachable(segment);
+  }
+}
