@@ -1,3 +1,4 @@
+import type { Cell, CellKey, CellWrite, CellWriteResult } from '../core/cell.ts';
 import type {
   Claim,
   ClaimRequest,
@@ -68,6 +69,8 @@ export type StoreStats = {
  */
 export type Store = {
   readonly kind: 'memory' | 'lmdb' | 'redis' | 'postgres';
+  /** Beside the records, which know nothing of them. */
+  readonly cells: Cells;
 
   /**
    * Grants the key to the caller, or says what stands in the way. Absent, released, and claimed-but-never-dispatched
@@ -111,7 +114,10 @@ export type Store = {
    */
   settled(recordKey: RecordKey, signal: AbortSignal): Promise<void>;
 
-  /** Removes a bounded number of expired records and returns how many; never stops the world. */
+  /**
+   * Looks at a bounded number of records and at as many cells, removes what has expired, and returns how many went;
+   * never stops the world.
+   */
   sweep(recordsMax: number): Promise<number>;
   stats(): Promise<StoreStats>;
   /** Throws StoreUnavailable with the reason when claims would fail. */
@@ -126,3 +132,18 @@ export type Resolution =
    * the same token. 0 is the word of an operator, who knows that no exchange is open.
    */
   | { readonly kind: 'released'; readonly quietMs: number };
+
+/**
+ * Small values that are only ever replaced by who has seen them (docs/decisions/0015-cells.md). A write whose reply was
+ * lost may have been made: who reads then finds its own value, or another.
+ */
+export type Cells = {
+  read(cellKey: CellKey): Promise<Cell>;
+  /** Compares and writes in one atomic step. The version grows: max(last + 1, store time in µs). */
+  write(cellKey: CellKey, write: CellWrite): Promise<CellWriteResult>;
+  /**
+   * Resolves when the cell may have been written with `wakes: 'waiters'`, or when the signal aborts; a hint, never a
+   * proof: subscribe (call), then read, then await. Nothing tells of an expiry.
+   */
+  changed(cellKey: CellKey, signal: AbortSignal): Promise<void>;
+};

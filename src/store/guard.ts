@@ -1,5 +1,5 @@
 import { createBreaker } from './breaker.ts';
-import { type Store, StoreUnavailable, type StoreUnavailableReason } from './contract.ts';
+import { type Cells, type Store, StoreUnavailable, type StoreUnavailableReason } from './contract.ts';
 import { createDeadlines } from './deadlines.ts';
 import type { QuietWatch } from './quiet-watch.ts';
 import { systemTicker, type Ticker } from './ticker.ts';
@@ -21,6 +21,8 @@ export const STORE_OPERATIONS = [
   'sweep',
   'stats',
   'ping',
+  'cellRead',
+  'cellWrite',
 ] as const;
 export type StoreOperation = (typeof STORE_OPERATIONS)[number];
 
@@ -129,14 +131,16 @@ function createRunner(options: GuardOptions): Runner {
 }
 
 /**
- * A store of which every operation ends in time, and fails with StoreUnavailable only. `settled` and `close` pass
- * as they are: the one is meant to wait, the other to finish.
+ * A store of which every operation ends in time, and fails with StoreUnavailable only. `settled`, `changed` and `close`
+ * pass as they are: the ones are meant to wait, the other to finish.
  */
 export function guardStore(store: Store, options: GuardOptions): Store {
-  const { run, refuse, refusesClaims, stop } = createRunner(options);
+  const runner = createRunner(options);
+  const { run, refuse, refusesClaims, stop } = runner;
   const { quiet } = options;
   return {
     kind: store.kind,
+    cells: guardCells(store.cells, runner),
     claim(recordKey, request) {
       const refused = refusesClaims();
       if (refused !== null) return refuse('claim', refused);
@@ -184,6 +188,18 @@ export function guardStore(store: Store, options: GuardOptions): Store {
       stop();
       await store.close();
     },
+  };
+}
+
+/** A read begins something new, and is refused like a claim; a write may give back what somebody waits for. */
+function guardCells(cells: Cells, { run, refuse, refusesClaims }: Runner): Cells {
+  return {
+    read(cellKey) {
+      const refused = refusesClaims();
+      return refused === null ? run('cellRead', () => cells.read(cellKey)) : refuse('cellRead', refused);
+    },
+    write: (cellKey, write) => run('cellWrite', () => cells.write(cellKey, write)),
+    changed: (cellKey, signal) => cells.changed(cellKey, signal),
   };
 }
 

@@ -28,6 +28,7 @@ import { createArrivals } from './arrivals.ts';
 import { decodeResponse, encodeResponse } from './codec.ts';
 import { type ListFilter, type ListPage, type Resolution, type Store, StoreUnavailable } from './contract.ts';
 import { createExpiryHeap, type Expiring, NOT_IN_HEAP } from './expiry-heap.ts';
+import { createMemoryCells, type MemoryCells } from './memory-cells.ts';
 import { createSettleSignals } from './settle-signals.ts';
 
 export type MemoryStoreOptions = {
@@ -61,6 +62,7 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
 
 class MemoryStore implements Store {
   readonly kind = 'memory';
+  readonly cells: MemoryCells;
   readonly #options: MemoryStoreOptions;
   readonly #entries = new Map<RecordKey, Entry>();
   readonly #expiries = createExpiryHeap<Entry>();
@@ -72,7 +74,13 @@ class MemoryStore implements Store {
 
   constructor(options: MemoryStoreOptions) {
     this.#options = options;
-    this.#signals = createSettleSignals(options.waitersMax ?? 10_000);
+    const { waitersMax = 10_000 } = options;
+    this.#signals = createSettleSignals(waitersMax);
+    this.cells = createMemoryCells({
+      nowMs: () => this.#time().nowMs,
+      refuseWhenFull: () => this.#refuseWhenFull(this.#time()),
+      waitersMax,
+    });
   }
 
   async claim(recordKey: RecordKey, request: ClaimRequest): Promise<ClaimResult> {
@@ -184,12 +192,12 @@ class MemoryStore implements Store {
   }
 
   async sweep(recordsMax: number): Promise<number> {
-    return this.#sweep(recordsMax, this.#time());
+    return this.#sweep(recordsMax, this.#time()) + this.cells.sweep(recordsMax);
   }
 
   async stats(): ReturnType<Store['stats']> {
     this.#time();
-    return { records: this.#entries.size, bytes: this.#bytes };
+    return { records: this.#entries.size, bytes: this.#used() };
   }
 
   async ping(): Promise<void> {
@@ -199,6 +207,7 @@ class MemoryStore implements Store {
   async close(): Promise<void> {
     this.#state = 'closed';
     this.#signals.wakeAll();
+    this.cells.wakeAll();
   }
 
   /** Every operation asks for the time first, and so learns that the store is closed. */
@@ -262,11 +271,17 @@ class MemoryStore implements Store {
     return removed;
   }
 
+  #used(): number {
+    return this.#bytes + this.cells.bytes();
+  }
+
   #refuseWhenFull(time: StoreTime): void {
-    if (this.#bytes + ENTRY_BYTES <= this.#options.bytesMax) return;
+    const { bytesMax } = this.#options;
+    if (this.#used() + ENTRY_BYTES <= bytesMax) return;
     this.#sweep(SWEPT_BEFORE_FULL_MAX, time);
-    if (this.#bytes + ENTRY_BYTES <= this.#options.bytesMax) return;
-    throw new StoreUnavailable('full', `the store holds ${this.#bytes} of ${this.#options.bytesMax} bytes`);
+    this.cells.sweep(SWEPT_BEFORE_FULL_MAX);
+    if (this.#used() + ENTRY_BYTES <= bytesMax) return;
+    throw new StoreUnavailable('full', `the store holds ${this.#used()} of ${bytesMax} bytes`);
   }
 }
 

@@ -7,6 +7,7 @@ export type SettleSignals = {
   wait(recordKey: RecordKey, signal: AbortSignal): Promise<void>;
   wake(recordKey: RecordKey): void;
   wakeAll(): void;
+  waitsFor(recordKey: RecordKey): 'somebody' | 'nobody';
   /** Keys that somebody waits for. */
   keys(): IterableIterator<RecordKey>;
 };
@@ -49,6 +50,7 @@ export function createSettleSignals(waitersMax: number): SettleSignals {
     wakeAll() {
       for (const recordKey of [...waiting.keys()]) wake(recordKey);
     },
+    waitsFor: (recordKey) => (waiting.has(recordKey) ? 'somebody' : 'nobody'),
     keys: () => waiting.keys(),
   };
 }

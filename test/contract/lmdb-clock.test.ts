@@ -89,4 +89,29 @@ describe('the time of an lmdb store', () => {
 
     expect((await store.claim(claim.recordKey, requestOf(1000))).kind).toBe('claimed');
   });
+
+  test('after a boot with the wall clock set back, the versions and times of cells still go on', async () => {
+    const path = newDirectory();
+    const clock = new TestClock();
+    const before = await openAt(path, clock);
+    clock.uptimeMs += 60_000;
+    const key = newRecordKey();
+    const value = Buffer.from('holder');
+    const write = { expectedVersion: 0, value, lifeMs: 10_000, wakes: 'nobody' } as const;
+    const first = await before.cells.write(key, write);
+    const read = await before.cells.read(key);
+    await before.close();
+    clock.reboot(START_MS - 86_400_000);
+
+    const after = await openAt(path, clock);
+    const again = await after.cells.read(key);
+
+    expect([first.kind, again.version]).toEqual(['written', read.version]);
+    // A deadline in the value is not further away than it was.
+    expect(again.nowMs).toBeGreaterThanOrEqual(read.nowMs);
+    clock.uptimeMs += 10_001;
+    expect((await after.cells.read(key)).version).toBe(0);
+    expect(await after.cells.write(key, write)).toMatchObject({ kind: 'written' });
+    expect((await after.cells.read(key)).version).toBeGreaterThan(read.version);
+  });
 });

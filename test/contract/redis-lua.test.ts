@@ -26,7 +26,7 @@ describe('every Lua script', () => {
   });
 
   it.each(files)('$name has a header with purpose, guarantee, keys and returns', ({ header }) => {
-    for (const part of ['-- Purpose: ', '-- Guarantee: ', '-- KEYS[1] ', '-- ARGV[1] ', '-- Returns: ']) {
+    for (const part of ['-- Purpose: ', '-- Guarantee: ', '-- KEYS[1] ', '-- Returns: ']) {
       expect(header).toContain(part);
     }
   });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 import type { OpenHarness, StoreHarness } from './harness.ts';
 import { administration } from './suite-administration.ts';
+import { cells } from './suite-cells.ts';
 import { fences } from './suite-fences.ts';
 import { hostileHolders } from './suite-hostile.ts';
 import { lifecycle } from './suite-lifecycle.ts';
@@ -38,5 +39,6 @@ export function storeContract(name: string, openHarness: OpenHarness): void {
     administration(harness);
     resealing(harness);
     waiting(harness);
+    cells(harness);
   });
 }

@@ -74,6 +74,7 @@ describe('the tree is tidy', () => {
       'src/core/fingerprint-policy.ts',
       'src/core/scope.ts',
       'src/core/record-key.ts',
+      'src/core/cell-key.ts',
     ];
     const wrong = sources
       .filter((source) => folderOf(source.path) === 'core')

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { cellKeyFits } from '../cell-codec.ts';
 import type { MachineClock } from './clock.ts';
 import { type ContentChecks, checkPages } from './page-check.ts';
 
@@ -10,7 +11,7 @@ import { type ContentChecks, checkPages } from './page-check.ts';
  */
 
 /** In the order in which they are made. */
-const TREES = ['records', 'expiries', 'meta'] as const;
+const TREES = ['records', 'expiries', 'meta', 'cells'] as const;
 /** A store of a gigabyte is looked through within it. */
 const CHECK_MS_MAX = 5_000;
 
@@ -55,6 +56,8 @@ function createChecks(checkFormat: (version: string) => void): ContentChecks {
         case 'records':
           // Every record is in the index under the same key, so a key that is damaged in one of them shows.
           return indexed.has(key) ? null : 'a record stands under a key that is not in the index';
+        case 'cells':
+          return cellKeyFits(key, value) ? null : 'a cell stands under a key that is not its own';
         default:
           return null;
       }

@@ -15,6 +15,8 @@ export type Environment = {
   /** [time of the next look, record key] → nothing: what a sweep goes through (`expiry-index.ts`). */
   readonly expiries: Database<Buffer, ExpiryKey>;
   readonly meta: Database<Buffer, string>;
+  /** Cell key → cell, as `cell-codec.ts` lays it out. */
+  readonly cells: Database<Buffer, string>;
   readonly base: ClockBase;
 };
 
@@ -48,7 +50,7 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
       path: options.path,
       noSubdir: false,
       encoding: 'binary',
-      maxDbs: 4,
+      maxDbs: 8,
       maxReaders: PROCESSES_MAX,
       mapSize:
         options.mapBytes ?? Math.max(MAP_BYTES_MIN, Math.ceil((options.bytesMax * 3) / 2 / 4096) * 4096),
@@ -63,8 +65,9 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
     const records = root.openDB<Buffer, string>('records', { encoding: 'binary' });
     const expiries = root.openDB<Buffer, ExpiryKey>('expiries', { encoding: 'binary' });
     const meta = root.openDB<Buffer, string>('meta', { encoding: 'binary' });
+    const cells = root.openDB<Buffer, string>('cells', { encoding: 'binary' });
     const base = await meta.transaction(() => prepare(meta, options));
-    return { root, records, expiries, meta, base };
+    return { root, records, expiries, meta, cells, base };
   } catch (error) {
     if (error instanceof FormatError) throw error;
     throw new Error(

@@ -33,6 +33,7 @@ import {
   StoreUnavailable,
 } from '../contract.ts';
 import { createSettleSignals } from '../settle-signals.ts';
+import { createLmdbCells, type LmdbCells } from './cells.ts';
 import { storeTime } from './clock.ts';
 import {
   closeEnvironment,
@@ -69,6 +70,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
 
 class LmdbStore implements Store {
   readonly kind = 'lmdb';
+  readonly cells: LmdbCells;
   readonly #options: LmdbStoreOptions;
   readonly #environment: Environment;
   readonly #records;
@@ -82,7 +84,12 @@ class LmdbStore implements Store {
     this.#environment = environment;
     this.#records = new LmdbRecords(environment, options.bytesMax);
     this.#transactions = createTransactions(environment, options);
-    this.#signals = createSettleSignals(options.waitersMax ?? WAITERS_MAX);
+    const { waitersMax = WAITERS_MAX } = options;
+    this.#signals = createSettleSignals(waitersMax);
+    this.cells = createLmdbCells({
+      ...{ environment, transactions: this.#transactions, waitersMax, time: () => this.#time() },
+      refuseWhenFull: (time) => this.#records.refuseWhenFull(time),
+    });
     this.#poll = createSettlePoll(this.#signals, (recordKey) => this.#settledBy(recordKey));
   }
 
@@ -174,7 +181,10 @@ class LmdbStore implements Store {
   }
 
   sweep(recordsMax: number): Promise<number> {
-    return this.#transact(0, () => this.#records.sweep(recordsMax, this.#time()));
+    return this.#transact(
+      0,
+      () => this.#records.sweep(recordsMax, this.#time()) + this.cells.sweep(recordsMax),
+    );
   }
 
   async stats(): ReturnType<Store['stats']> {
@@ -195,6 +205,7 @@ class LmdbStore implements Store {
     this.#state = 'closed';
     this.#poll.stop();
     this.#signals.wakeAll();
+    this.cells.stop();
     await closeEnvironment(this.#environment, this.#options);
   }
 

@@ -135,7 +135,8 @@ export class LmdbRecords {
 
   /** Pages in use, in bytes. */
   bytes(): number {
-    return treeBytes(this.#environment.records) + treeBytes(this.#environment.expiries);
+    const { records, expiries, cells } = this.#environment;
+    return treeBytes(records) + treeBytes(expiries) + treeBytes(cells);
   }
 }
 

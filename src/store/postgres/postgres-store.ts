@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { type Store, StoreUnavailable } from '../contract.ts';
 import { type Address, maskedUrl, readAddress } from './address.ts';
+import { createPostgresCells } from './cells.ts';
 import { watchFitness } from './fitness.ts';
 import { listRecords } from './listing.ts';
 import { migrate } from './migrations.ts';
@@ -118,12 +119,14 @@ function createStore({ runner, options, address }: Parts): Store {
   });
   return {
     kind: 'postgres',
+    cells: createPostgresCells(runner.run, channel, fitness.demand, settlements.hear),
     ...createRecordSteps(runner.run, channel, fitness.demand),
     list: (cursor, filter) => listRecords(runner.run, cursor, filter),
     settled: (recordKey, signal) => settlements.wait(recordKey, signal),
     async sweep(recordsMax) {
-      const [row] = await runner.run('sweep', [recordsMax]);
-      return readCount(row?.[0]);
+      const [records] = await runner.run('sweep', [recordsMax]);
+      const [cells] = await runner.run('cell-sweep', [recordsMax]);
+      return readCount(records?.[0]) + readCount(cells?.[0]);
     },
     async stats() {
       const [row] = await runner.run('stats', [COUNTED_MAX]);

@@ -25,7 +25,7 @@ export function createRecordSteps(
   channel: string,
   /** Throws StoreUnavailable while nothing may be granted. */
   demandFitness: () => void,
-): Omit<Store, 'kind' | 'list' | 'settled' | 'sweep' | 'stats' | 'ping' | 'close'> {
+): Omit<Store, 'kind' | 'cells' | 'list' | 'settled' | 'sweep' | 'stats' | 'ping' | 'close'> {
   async function claim(key: RecordKey, request: ClaimRequest): Promise<ClaimResult> {
     const { owner, fingerprint, policyId, leaseMs, unknownRetainMs, state, retainMs, note } = request;
     const values = [key, owner, fingerprint, policyId, leaseMs, unknownRetainMs, state, retainMs, note];

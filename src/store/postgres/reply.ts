@@ -1,3 +1,4 @@
+import type { Cell, CellWriteResult } from '../../core/cell.ts';
 import type { ClaimResult, RecordKey, RecordState, RecordView, WriteResult } from '../../core/record.ts';
 import { decodeResponse } from '../codec.ts';
 import { StoreUnavailable } from '../contract.ts';
@@ -80,6 +81,20 @@ export function readView(row: Row): RecordView {
     note: note === null ? null : bytes(note),
     response: response === null || response === undefined ? null : decodeResponse(bytes(response)),
   };
+}
+
+export function readCellRow(rows: readonly Row[], decode: (bytes: Buffer) => Uint8Array): Cell {
+  const [version, value, nowMs] = rows[0] ?? [];
+  const known = integer(version);
+  return { version: known, value: known === 0 ? NO_VALUE : decode(bytes(value)), nowMs: integer(nowMs) };
+}
+
+const NO_VALUE = new Uint8Array(0);
+
+/** Null: another version is there, or none. */
+export function readCellWriteRow(rows: readonly Row[]): CellWriteResult | null {
+  const row = rows[0];
+  return row === undefined ? null : { kind: 'written', version: integer(row[0]), nowMs: integer(row[1]) };
 }
 
 export function readCount(field: unknown): number {

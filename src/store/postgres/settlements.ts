@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import type { CellKey } from '../../core/cell.ts';
 import type { RecordKey } from '../../core/record.ts';
 import { createSettleSignals } from '../settle-signals.ts';
 import { createListener } from './listener.ts';
@@ -11,6 +12,8 @@ import { createListener } from './listener.ts';
  */
 export type Settlements = {
   wait(recordKey: RecordKey, signal: AbortSignal): Promise<void>;
+  /** The same for what is told of without a note. */
+  hear(cellKey: CellKey, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -51,11 +54,17 @@ export function createSettlements({ createClient, channel, note }: SettlementsOp
       .finally(() => noting.delete(recordKey));
   }
 
+  function hear(key: RecordKey | CellKey, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || life === 'closed') return Promise.resolve();
+    listener.need();
+    return signals.wait(key, signal);
+  }
+
   return {
+    hear,
     wait(recordKey, signal) {
       if (signal.aborted || life === 'closed') return Promise.resolve();
-      listener.need();
-      const woken = signals.wait(recordKey, signal);
+      const woken = hear(recordKey, signal);
       noteOnce(recordKey);
       return woken;
     },

@@ -1,3 +1,4 @@
+import type { CellKey } from '../../core/cell.ts';
 import type { RecordKey } from '../../core/record.ts';
 import { slotOf, tagOf } from './slots.ts';
 
@@ -8,6 +9,7 @@ export type KeyNames = {
   recordKeyOf(name: string): RecordKey | null;
   /** Glob for SCAN. */
   recordPattern(): string;
+  cell(cellKey: CellKey): string;
   readonly secretId: string;
   /** The same for one slot of a cluster. */
   secretIdIn(slot: number): string;
@@ -27,6 +29,7 @@ export function keyNames(prefix: string): KeyNames {
       return RECORD_KEY.test(recordKey) ? recordKey : null;
     },
     recordPattern: () => `${head.replace(/[\\*?[\]^-]/g, '\\$&')}*}`,
+    cell: (cellKey) => `${prefix}cell{${cellKey}}`,
     secretId,
     secretIdIn: (slot) => (slot === slotOf(secretId) ? secretId : `${secretId}{${tagOf(slot)}}`),
     settledChannel: `${prefix}settled`,

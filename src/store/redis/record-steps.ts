@@ -18,7 +18,7 @@ const TOMBSTONE_MS = 3_600_000;
 export function createRecordSteps(
   run: RunStep,
   channel: string,
-): Omit<Store, 'kind' | 'inspect' | 'list' | 'settled' | 'sweep' | 'stats' | 'ping' | 'close'> {
+): Omit<Store, 'kind' | 'cells' | 'inspect' | 'list' | 'settled' | 'sweep' | 'stats' | 'ping' | 'close'> {
   return {
     async claim(key, { owner, fingerprint, policyId, leaseMs, unknownRetainMs, state, note }) {
       const noted = note === null ? '' : Buffer.from(note.buffer, note.byteOffset, note.byteLength);

@@ -1,6 +1,7 @@
 import { unreachable } from '../../core/unreachable.ts';
 import type { Store } from '../contract.ts';
 import { addressText, maskedUrl, parseAddress, parseRedisUrl } from './address.ts';
+import { createRedisCells, type RunCellStep } from './cells.ts';
 import { type ClientOptions, createClient } from './client.ts';
 import {
   clusterDiscovery,
@@ -190,6 +191,10 @@ function createStore(
     fleet.run(name, names.record(recordKey), arguments_, 'usual');
   const runDurable: RunStep = (name, recordKey, ...arguments_) =>
     fleet.run(name, names.record(recordKey), arguments_, 'durable');
+  // What others may act on must be on replicas first, where store.wait asks for it: a lock that a failover forgets is
+  // given twice.
+  const runCell: RunCellStep = (name, cellKey, ...arguments_) =>
+    fleet.run(name, names.cell(cellKey), arguments_, name === 'cell-write' ? 'durable' : 'usual');
   const source: ListSource = {
     names,
     scan: (cursor, pattern, countHint) => scan(fleet.servers(), cursor, pattern, countHint),
@@ -199,6 +204,7 @@ function createStore(
   const steps = createRecordSteps(run, names.settledChannel);
   return {
     kind: 'redis',
+    cells: createRedisCells(runCell, names.settledChannel, settlements.wait),
     ...steps,
     ...(options.wait === null ? {} : createReplicatedSteps(steps, runDurable)),
     async inspect(recordKey) {

@@ -1,3 +1,4 @@
+import type { Cell, CellWriteResult } from '../../core/cell.ts';
 import type { ClaimResult, RecordKey, RecordState, RecordView, WriteResult } from '../../core/record.ts';
 import { decodeResponse } from '../codec.ts';
 import { StoreUnavailable } from '../contract.ts';
@@ -60,6 +61,35 @@ export function readInspectReply(recordKey: RecordKey, reply: unknown): RecordVi
     response: response === null ? null : decodeResponse(bytes(response)),
   };
 }
+
+export function readCellReply(reply: unknown, decode: (bytes: Buffer) => Uint8Array): Cell {
+  const fields = list(reply);
+  return cellOf(fields[0], fields[1], fields[2], decode);
+}
+
+export function readCellWriteReply(reply: unknown, decode: (bytes: Buffer) => Uint8Array): CellWriteResult {
+  const fields = list(reply);
+  switch (fields[0]) {
+    case 0:
+      return { kind: 'changed', cell: cellOf(fields[1], fields[2], fields[3], decode) };
+    case 1:
+      return { kind: 'written', version: integer(fields[1]), nowMs: integer(fields[2]) };
+    default:
+      throw unexpected('a write of a cell');
+  }
+}
+
+function cellOf(
+  version: unknown,
+  value: unknown,
+  nowMs: unknown,
+  decode: (bytes: Buffer) => Uint8Array,
+): Cell {
+  const known = integer(version);
+  return { version: known, value: known === 0 ? NO_VALUE : decode(bytes(value)), nowMs: integer(nowMs) };
+}
+
+const NO_VALUE = new Uint8Array(0);
 
 export type SecretIdReply = { readonly kind: 'accepted' | 'written' | 'refused'; readonly found: string };
 

@@ -15,6 +15,8 @@ export const SCRIPT_NAMES = [
   'reseal',
   'inspect',
   'forget',
+  'cell-read',
+  'cell-write',
   'secret-id',
 ] as const;
 export type ScriptName = (typeof SCRIPT_NAMES)[number];

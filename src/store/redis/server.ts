@@ -109,7 +109,10 @@ export function createServer({ settings, address, where, witnesses }: ServerOpti
         await trust.verified();
         throwIfOver(dueMs);
       }
-      const all = name === 'claim' && examination.unfit() !== null ? [...arguments_, 'look'] : arguments_;
+      const unfit = examination.unfit();
+      if (name === 'cell-write' && unfit !== null)
+        throw new StoreUnavailable('unsafe', `${where} could lose a cell: ${unfit}`, { sent: 'no' });
+      const all = name === 'claim' && unfit !== null ? [...arguments_, 'look'] : arguments_;
       const connection = writes === 'durable' && waiting !== null ? waiting : runner;
       return await connection.run(name, key, all, dueMs, errand);
     },

@@ -68,6 +68,7 @@ function turn(): Promise<void> {
 function bound(store: Store): Store {
   return {
     kind: store.kind,
+    cells: store.cells,
     claim: (recordKey, request) => store.claim(recordKey, request),
     dispatch: (claim) => store.dispatch(claim),
     renew: (claim, leaseMs) => store.renew(claim, leaseMs),

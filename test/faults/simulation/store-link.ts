@@ -1,5 +1,6 @@
 import type { RecordKey } from '../../../src/core/record.ts';
 import { type Store, StoreUnavailable, type StoreUnavailableReason } from '../../../src/store/contract.ts';
+import { NO_CELLS } from '../../support/no-cells.ts';
 import type { Draw } from './draw.ts';
 import type { StoreServer } from './store-server.ts';
 import type { Party, Timeline } from './timeline.ts';
@@ -62,6 +63,7 @@ export function createStoreLink(options: LinkOptions): Store {
     });
   return {
     kind: 'redis',
+    cells: NO_CELLS,
     claim: (recordKey, request) => call('claim', recordKey, () => server.claim(recordKey, request)),
     dispatch: (claim) => call('dispatch', claim.recordKey, () => server.dispatch(claim)),
     renew: (claim, leaseMs) => call('renew', claim.recordKey, () => server.renew(claim, leaseMs)),
