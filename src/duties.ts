@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { type AdminServer, type AdminStatus, startAdminServer } from './admin/admin-server.ts';
 import { createHealth, drainCheck, type HealthCheck, storeCheck } from './admin/health.ts';
 import { keysRoutes } from './admin/keys-routes.ts';
@@ -17,6 +18,7 @@ import { type Job, startJob } from './job.ts';
 import type { Metrics } from './observe/metrics.ts';
 import { type Base, type DrainState, monotonicMs, policiesOf, STORE_PING_MS, wallMs } from './parts.ts';
 import { sealingOf } from './snapshot.ts';
+import { sweepPass } from './sweep.ts';
 
 /**
  * What is done once, however many processes take requests: the ports for probes, scrapes and operators, and the jobs
@@ -67,9 +69,6 @@ function adminRoutes({ base, current }: DutyOptions): readonly AdminRoute[] {
   });
 }
 
-/** A pass removes a bounded number of expired records, so that no pass stops the world. */
-const SWEEP_RECORDS_MAX = 500;
-
 const RECONCILE_PASS_MS = 1_000;
 const SWEEP_PROBES_MAX = 8;
 const SWEEP_BUFFER_BYTES_MAX = 64 * 1024 * 1024;
@@ -108,7 +107,8 @@ function jobs({ config, base }: DutyOptions, reconcile: Job): readonly Job[] {
     reconcile,
     {
       intervalMs: config.storePolicy.sweepIntervalMs,
-      run: () => base.opened.store.sweep(SWEEP_RECORDS_MAX),
+      run: (stopping) =>
+        sweepPass({ sweep: (most) => base.opened.store.sweep(most), monotonicMs, rest }, stopping),
       onError: (error) =>
         base.log.storeUnavailable('error', `sweep: ${error instanceof Error ? error.message : 'failed'}`),
     },
@@ -179,4 +179,9 @@ async function startAdmin(
     observe: config.observe === null ? observeParts : null,
     onError: (error) => base.log.unexpected(error),
   });
+}
+
+/** An end before its time is no failure. */
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal, ref: false }).catch(() => undefined);
 }

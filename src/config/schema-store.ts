@@ -110,7 +110,9 @@ export const storeSchema = section({
     ),
   sweepInterval: duration('100ms')
     .prefault(D.store.sweepInterval)
-    .describe('How often expired records are removed, a bounded number at a time.'),
+    .describe(
+      'How often the store looks for expired records; it then removes them in small steps until none is left. A store of seldom used keys needs no shorter interval.',
+    ),
   singleReplica: flag()
     .prefault(D.store.singleReplica)
     .describe(

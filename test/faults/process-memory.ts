@@ -12,6 +12,8 @@ export type Held = {
   readonly residentMb: number;
   /** `nodejs_heap_size_used_bytes`. */
   readonly heapMb: number;
+  /** `onceward_store_records`; NaN where there is none. */
+  readonly records: number;
 };
 
 export type MemoryWatch = {
@@ -32,7 +34,8 @@ export function watchMemory(pid: number, observePort: number): MemoryWatch {
       const text = await metrics(observePort);
       const { anonymousMb, residentMb } = residentOf(pid);
       const heapMb = Number(/^nodejs_heap_size_used_bytes (\S+)/m.exec(text)?.[1]) / MB;
-      samples.push({ atMs: performance.now() - startMs, anonymousMb, residentMb, heapMb });
+      const records = Number(/^onceward_store_records(?:\{[^}]*\})? (\S+)/m.exec(text)?.[1]);
+      samples.push({ atMs: performance.now() - startMs, anonymousMb, residentMb, heapMb, records });
       await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
     }
   })();
