@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
+import { CLIENT_FILES } from './generate-client.ts';
 import { GENERATED_FILES } from './generate-config-docs.ts';
 import { renderMetricsDocs } from './generate-metrics-docs.ts';
 import { renderProblemDocs } from './generate-problem-docs.ts';
@@ -9,11 +10,12 @@ import { renderReliabilityDocs } from './generate-reliability-docs.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
-/** Every file that is made from a table of the sources, or from reports. */
+/** Every file that is made from a table of the sources, from reports, or by the compiler. */
 export const GENERATED: readonly { readonly file: string; readonly render: () => string }[] = [
   { file: 'docs/metrics.md', render: renderMetricsDocs },
   { file: 'docs/problems.md', render: renderProblemDocs },
   { file: 'docs/reliability.md', render: renderReliabilityDocs },
+  ...CLIENT_FILES,
   ...GENERATED_FILES.map(({ path, render }) => ({ file: path, render })),
 ];
 

@@ -9,6 +9,7 @@ const pages = [
   join(ROOT, 'README.md'),
   join(ROOT, 'SECURITY.md'),
   join(ROOT, 'CONTRIBUTING.md'),
+  join(ROOT, 'client/README.md'),
 ].filter((file) => file.endsWith('.md'));
 
 describe('the docs', () => {

@@ -1,0 +1,440 @@
+// Made by scripts/generate-client.ts from client/onceward-client.ts.
+// tidy: one file without dependencies, so that it can be copied into any project as it is.
+export class OncewardError extends Error {
+    result;
+    constructor(result) {
+        super(wordsOf(result), { cause: result.cause });
+        this.name = 'OncewardError';
+        this.result = result;
+    }
+}
+export function createOncewardClient(options = {}) {
+    const settings = settingsOf(options);
+    const send = (input, init = {}) => sendOperation(settings, operationOf(settings, input, init));
+    return {
+        send: async (input, init) => await send(input, init),
+        async fetch(input, init) {
+            const result = await send(input, init);
+            if (result.kind === 'answered')
+                return result.response;
+            throw new OncewardError(result);
+        },
+    };
+}
+function wordsOf({ kind, why, problem }) {
+    const said = problem?.detail ?? problem?.code ?? 'no answer that says what became of it';
+    return `${kind} (${why}): ${said}`;
+}
+const WORTH_A_RETRY = new Set([408, 425, 429, 502, 503, 504]);
+/** Given by whatever stands in front, without a look at the key: they say nothing of an attempt before. */
+const NOT_OF_THE_KEY = new Set([401, 403, 407, 408, 413, 421, 425, 429, 431]);
+const ONCEWARD_PROBLEM = 'urn:onceward:problem:';
+export function judge(heard, standing) {
+    if (heard.kind === 'failed') {
+        const repeatable = standing.protection !== 'unknown';
+        return {
+            retry: repeatable ? 'same-key' : 'no',
+            afterMs: 0,
+            end: 'unknown',
+            why: 'unprotected',
+            next: { ...standing, earlier: 'maybe' },
+        };
+    }
+    const { problem } = heard;
+    const telling = problem !== null && problem.retryable !== null ? problem : null;
+    const afterMs = telling?.retryAfterMs ?? heard.retryAfterMs ?? 0;
+    const retry = telling === null ? retryOfPlain(heard, standing) : retryOfProblem(telling, heard, standing);
+    const earlier = telling?.executed === 'no' ? standing.earlier : 'maybe';
+    // Who speaks of the key of this request holds it: from here on its answer can be asked for again.
+    const honours = standing.protection === 'unknown' && typeof telling?.sameKey === 'boolean';
+    const protection = honours ? 'honoured' : standing.protection;
+    const freshKey = retry === 'fresh-key' ? 'never' : standing.freshKey;
+    return {
+        ...{ retry, afterMs, end: endOf(heard, telling, standing), why: 'server-says' },
+        next: { protection, earlier, freshKey },
+    };
+}
+function retryOfProblem(problem, heard, standing) {
+    const { retryable, sameKey, executed, type } = problem;
+    const own = type.startsWith(ONCEWARD_PROBLEM);
+    if (standing.protection === 'idempotent' && sameKey === null) {
+        // Onceward says of requests without a key that a repeat is not held back; here the method makes it harmless.
+        return retryable === true || (own && WORTH_A_RETRY.has(heard.status)) ? 'same-key' : 'no';
+    }
+    if (retryable === true) {
+        if (sameKey === false)
+            return freshKeyFor(executed, standing);
+        const safe = own || sameKey === true || executed === 'no' || standing.protection !== 'unknown';
+        return safe ? 'same-key' : 'no';
+    }
+    return sameKey === false ? freshKeyFor(executed, standing) : 'no';
+}
+/** A fresh key is a second operation wherever the first one may have been executed. */
+function freshKeyFor(executed, standing) {
+    const harmless = executed === 'no' && standing.earlier === 'nothing';
+    return harmless && standing.freshKey === 'when-not-executed' ? 'fresh-key' : 'no';
+}
+/** An answer without a problem document: of the backend, or of a server that is not Onceward. */
+function retryOfPlain(heard, { protection }) {
+    if (heard.status < 400 || heard.shouldRetry === 'no' || protection === 'unknown')
+        return 'no';
+    // The answer of this key for as long as it is kept: asking again brings it again.
+    if (heard.idempotencyStatus === 'replayed' || heard.idempotencyStatus === 'joined')
+        return 'no';
+    return heard.shouldRetry === 'yes' || WORTH_A_RETRY.has(heard.status) ? 'same-key' : 'no';
+}
+function endOf(heard, telling, { protection, earlier }) {
+    if (protection === 'idempotent' && telling?.sameKey == null)
+        return 'answered';
+    switch (telling?.executed) {
+        case 'yes':
+            return 'executed';
+        case 'unknown':
+            return 'unknown';
+        case 'no':
+            // Without a word of the key it speaks of this attempt alone.
+            return earlier === 'nothing' || telling.sameKey === true ? 'not-executed' : 'unknown';
+        default: {
+            const ofTheKey = heard.idempotencyStatus !== null || !(NOT_OF_THE_KEY.has(heard.status) || heard.status >= 500);
+            return earlier === 'nothing' || ofTheKey ? 'answered' : 'unknown';
+        }
+    }
+}
+/** RFC 9110 section 10.2.3: seconds or a date. Null where it is absent or neither. */
+export function readRetryAfter(value, sentAt, wallMs) {
+    if (value === null)
+        return null;
+    const text = value.trim();
+    if (/^\d{1,9}$/.test(text))
+        return Number(text) * 1000;
+    // The server's own clock, where its time of sending can be read: ours may be wrong.
+    const untilMs = dateMs(text);
+    if (untilMs === null)
+        return null;
+    return Math.max(0, untilMs - ((sentAt === null ? null : dateMs(sentAt)) ?? wallMs()));
+}
+/** Date.parse takes nearly everything for a date. */
+function dateMs(text) {
+    if (!/^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d\d:\d\d:\d\d/.test(text))
+        return null;
+    // The form of asctime is in UTC as well, and does not say so.
+    const ms = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`);
+    return Number.isNaN(ms) ? null : ms;
+}
+/** Null where it is no problem document of RFC 9457. */
+export function readProblem(contentType, body) {
+    if (!/^application\/problem\+json\s*(?:;|$)/i.test(contentType ?? ''))
+        return null;
+    let read;
+    try {
+        read = JSON.parse(body);
+    }
+    catch {
+        return null;
+    }
+    if (typeof read !== 'object' || read === null || Array.isArray(read))
+        return null;
+    const members = new Map(Object.entries(read));
+    const text = (name) => {
+        const value = members.get(name);
+        return typeof value === 'string' ? value : null;
+    };
+    const flag = (name) => {
+        const value = members.get(name);
+        return typeof value === 'boolean' ? value : null;
+    };
+    const executed = text('executed');
+    const waitMs = members.get('retryAfterMs');
+    return {
+        type: text('type') ?? 'about:blank',
+        code: text('code'),
+        detail: text('detail'),
+        retryable: flag('retryable'),
+        sameKey: flag('sameKey'),
+        executed: executed === 'no' || executed === 'yes' || executed === 'unknown' ? executed : null,
+        retryAfterMs: typeof waitMs === 'number' && Number.isFinite(waitMs) && waitMs >= 0 ? waitMs : null,
+    };
+}
+// ---- One operation: attempts and waits.
+/** A timer of more milliseconds runs at once. */
+const NUMBER_MAX = 2 ** 31 - 1;
+function settingsOf(options) {
+    const settings = {
+        fetch: (input, init) => globalThis.fetch(input, init),
+        server: 'unknown',
+        keyField: 'Idempotency-Key',
+        keySyntax: 'quoted',
+        freshKey: 'never',
+        attemptsMax: 5,
+        totalMs: 60_000,
+        attemptMs: 30_000,
+        backoff: { firstMs: 250, maxMs: 8_000 },
+        responseBytesMax: 16 * 1024 * 1024,
+        random: Math.random,
+        newKey: () => globalThis.crypto.randomUUID(),
+        monotonicMs: () => performance.now(),
+        wallMs: Date.now,
+        startTimer(ms, run) {
+            const timer = setTimeout(run, ms);
+            return () => clearTimeout(timer);
+        },
+        ...options,
+    };
+    const { attemptsMax, totalMs, attemptMs, responseBytesMax, backoff } = settings;
+    const inRange = (least, values) => {
+        for (const [name, value] of Object.entries(values)) {
+            if (!(value >= least && value <= NUMBER_MAX))
+                throw new TypeError(`${name} must be a number from ${least} to ${NUMBER_MAX}, and is ${value}`);
+        }
+    };
+    inRange(1, { attemptsMax, totalMs, attemptMs });
+    inRange(0, { responseBytesMax, ...backoff });
+    return settings;
+}
+/** RFC 9110 section 9.2.2. A key on one of these is used when it is given. */
+const IDEMPOTENT = new Set([
+    ...['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY', 'PUT', 'DELETE'],
+]);
+/** fetch writes these in upper case, whatever the caller wrote, and no others. */
+const NORMALISED = /^(?:get|head|options|put|delete|post)$/i;
+function operationOf(settings, input, given) {
+    if (typeof input !== 'string' && !(input instanceof URL))
+        throw new TypeError('give a URL and an init: the body of a Request can be sent only once');
+    if (typeof input === 'string' && /^[a-z][a-z0-9+.-]*:/i.test(input) && !URL.canParse(input))
+        throw new TypeError(`no URL: ${input}`);
+    const { body, signal = null, key: givenKey, server = settings.server, responseBody, ...init } = given;
+    const headers = new Headers(init.headers);
+    const said = init.method ?? 'GET';
+    const method = NORMALISED.test(said) ? said.toUpperCase() : said;
+    if (body !== null && body !== undefined && (method === 'GET' || method === 'HEAD'))
+        throw new TypeError(`fetch sends no body with ${method}`);
+    const inField = headers.get(settings.keyField);
+    if (inField !== null && givenKey !== undefined)
+        throw new TypeError(`give the key as "key" or as the field ${settings.keyField}, not as both`);
+    const key = inField ?? keyText(settings, givenKey ?? (IDEMPOTENT.has(method) ? null : settings.newKey()));
+    return {
+        ...{ input, headers, key, signal },
+        init: { ...init, method },
+        makeBody: bodyMaker(body ?? null, headers),
+        responseBody: responseBody ?? 'whole',
+        standing: {
+            protection: protectionOf(method, key, server),
+            earlier: 'nothing',
+            freshKey: givenKey === undefined && inField === null ? settings.freshKey : 'never',
+        },
+    };
+}
+function protectionOf(method, key, server) {
+    if (key !== null && server === 'honours-key')
+        return 'honoured';
+    return IDEMPOTENT.has(method) ? 'idempotent' : 'unknown';
+}
+function keyText({ keySyntax }, key) {
+    if (key === null)
+        return null;
+    // What a String of RFC 9651 would have to escape is left out: not every server unescapes it.
+    if (!/^[\x21\x23-\x5b\x5d-\x7e]{1,255}$/.test(key))
+        throw new TypeError('a key has 1 to 255 visible ASCII characters, without quotation marks and backslashes');
+    return keySyntax === 'quoted' ? `"${key}"` : key;
+}
+/** What can change between two attempts is copied or encoded once: other bytes under one key are refused. */
+function bodyMaker(body, headers) {
+    const typed = (type) => {
+        if (type !== null && type !== '' && !headers.has('content-type'))
+            headers.set('content-type', type);
+    };
+    if (body === null)
+        return async () => ({});
+    if (typeof body === 'string' || body instanceof Blob)
+        return async () => ({ body });
+    if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) {
+        const bytes = bytesOf(body);
+        return async () => ({ body: bytes });
+    }
+    if (body instanceof URLSearchParams) {
+        typed('application/x-www-form-urlencoded;charset=UTF-8');
+        const text = body.toString();
+        return async () => ({ body: text });
+    }
+    if (body instanceof FormData) {
+        const encoded = new Response(body);
+        typed(encoded.headers.get('content-type'));
+        const bytes = encoded.arrayBuffer();
+        return async () => ({ body: await bytes });
+    }
+    if (typeof body === 'function') {
+        return async () => {
+            const made = body();
+            return made instanceof ReadableStream
+                ? // fetch demands it for a stream, and its types do not know it everywhere.
+                    Object.assign({ body: made }, { duplex: 'half' })
+                : { body: typeof made === 'string' || made instanceof Blob ? made : bytesOf(made) };
+        };
+    }
+    throw new TypeError('this body can be sent only once and so cannot be retried: give a string, bytes, a form, or a function that makes it anew for each attempt');
+}
+function bytesOf(body) {
+    if (ArrayBuffer.isView(body))
+        return new Uint8Array(new Uint8Array(body.buffer, body.byteOffset, body.byteLength));
+    if (body instanceof ArrayBuffer)
+        return new Uint8Array(new Uint8Array(body));
+    throw new TypeError('the function makes no body: give a string, bytes, a Blob or a stream');
+}
+async function sendOperation(settings, operation) {
+    const { attemptsMax, totalMs, attemptMs, monotonicMs, backoff, random } = settings;
+    const { signal } = operation;
+    const endMs = monotonicMs() + totalMs;
+    let { key, standing } = operation;
+    if (isAborted(signal)) {
+        const nothing = { problem: null, response: null, cause: signal?.reason, key, attempts: 0 };
+        return { kind: 'not-executed', why: 'aborted', ...nothing };
+    }
+    for (let attempt = 1;; attempt += 1) {
+        const limitMs = Math.min(attemptMs, endMs - monotonicMs());
+        const exchange = await exchangeOnce(settings, operation, key, limitMs);
+        const { heard, response, cause } = exchange;
+        const { retry, afterMs, end, why, next } = judge(heard, standing);
+        const problem = heard.kind === 'answer' ? heard.problem : null;
+        const ended = (kind, because) => kind === 'answered' && response !== null
+            ? { kind, response, key, attempts: attempt }
+            : {
+                kind: kind === 'answered' ? 'unknown' : kind,
+                ...{ why: because, problem, response, cause, key, attempts: attempt },
+            };
+        if (isAborted(signal) && heard.kind === 'failed')
+            return ended('unknown', 'aborted');
+        if (retry === 'no')
+            return ended(end, why);
+        if (attempt >= attemptsMax)
+            return ended(end, 'attempts');
+        const ceilingMs = Math.min(backoff.maxMs, backoff.firstMs * 2 ** (attempt - 1));
+        // Full jitter, upon what the server asks for: not all who were told the same second may come at once.
+        const waitMs = afterMs + random() * ceilingMs;
+        if (monotonicMs() + waitMs >= endMs)
+            return ended(end, 'time');
+        if (retry === 'fresh-key')
+            key = keyText(settings, settings.newKey());
+        settings.onRetry?.({
+            ...{ attempt, waitMs, status: response?.status ?? 0, code: problem?.code ?? null },
+            key: key === null ? 'none' : retry === 'fresh-key' ? 'fresh' : 'same',
+        });
+        if ((await pause(settings, waitMs, signal)) === 'aborted')
+            return ended(end === 'answered' ? 'unknown' : end, 'aborted');
+        // A timer may be late.
+        if (monotonicMs() >= endMs)
+            return ended(end, 'time');
+        void response?.body?.cancel().catch(() => undefined);
+        standing = next;
+    }
+}
+/** A call, since it may change between two looks. */
+function isAborted(signal) {
+    return signal?.aborted === true;
+}
+function pause(settings, ms, signal) {
+    if (isAborted(signal))
+        return Promise.resolve('aborted');
+    return new Promise((resolve) => {
+        const onAbort = () => {
+            stop();
+            resolve('aborted');
+        };
+        const stop = settings.startTimer(ms, () => {
+            signal?.removeEventListener('abort', onAbort);
+            resolve('waited');
+        });
+        signal?.addEventListener('abort', onAbort, { once: true });
+    });
+}
+/** One attempt; never rejects, and never outlives its time even where fetch does not look at its signal. */
+async function exchangeOnce(settings, operation, key, limitMs) {
+    const { signal } = operation;
+    const controller = new AbortController();
+    const broken = new Promise((_, reject) => {
+        controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true });
+    });
+    broken.catch(() => undefined);
+    const onAbort = () => controller.abort(signal?.reason);
+    const stopTimer = settings.startTimer(limitMs, () => controller.abort(new Error(`no answer within ${Math.ceil(limitMs)} ms`)));
+    let rest = 'read';
+    if (isAborted(signal))
+        onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+        const answer = attemptOnce(settings, operation, key, controller.signal);
+        answer.catch(() => undefined);
+        const { exchange, body } = await Promise.race([answer, broken]);
+        rest = body;
+        return exchange;
+    }
+    catch (error) {
+        // What hangs on in spite of its time-out is let go.
+        controller.abort(error);
+        return { heard: { kind: 'failed' }, response: null, cause: error };
+    }
+    finally {
+        stopTimer();
+        // A body that is still on its way stays the caller's to abort.
+        if (rest === 'read')
+            signal?.removeEventListener('abort', onAbort);
+    }
+}
+const PROBLEM_BYTES_MAX = 64 * 1024;
+async function attemptOnce(settings, { input, init, headers, makeBody, responseBody }, key, signal) {
+    signal.throwIfAborted();
+    const fields = new Headers(headers);
+    const body = await makeBody();
+    if (key !== null)
+        fields.set(settings.keyField, key);
+    const response = await settings.fetch(input, { ...init, ...body, headers: fields, signal });
+    const contentType = response.headers.get('content-type');
+    const isProblem = /^application\/problem\+json/i.test(contentType ?? '');
+    const wanted = responseBody === 'whole' ? settings.responseBytesMax : isProblem ? PROBLEM_BYTES_MAX : 0;
+    const read = wanted === 0 ? null : await readAhead(response, wanted);
+    const field = (name) => response.headers.get(name);
+    const should = field('x-should-retry') ?? field('stripe-should-retry');
+    const problem = isProblem && read !== null && read.byteLength <= PROBLEM_BYTES_MAX
+        ? readProblem(contentType, new TextDecoder().decode(read))
+        : null;
+    return {
+        body: read === null && response.body !== null ? 'streams' : 'read',
+        exchange: {
+            ...{ response, cause: null },
+            heard: {
+                ...{ kind: 'answer', status: response.status, problem },
+                shouldRetry: should === 'true' ? 'yes' : should === 'false' ? 'no' : 'unsaid',
+                idempotencyStatus: field('idempotency-status'),
+                retryAfterMs: readRetryAfter(field('retry-after'), field('date'), settings.wallMs),
+            },
+        },
+    };
+}
+/** The whole body from a copy, while the response keeps its own. Null: larger than that, the rest streams. */
+async function readAhead(response, bytesMax) {
+    const reader = response.clone().body?.getReader();
+    if (reader === undefined)
+        return new Uint8Array(0);
+    const chunks = [];
+    let bytes = 0;
+    for (;;) {
+        const { done, value } = await reader.read();
+        if (done)
+            return joined(chunks, bytes);
+        bytes += value.byteLength;
+        if (bytes > bytesMax) {
+            // Ends only when the other copy does too.
+            void reader.cancel().catch(() => undefined);
+            return null;
+        }
+        chunks.push(value);
+    }
+}
+function joined(chunks, bytes) {
+    const whole = new Uint8Array(bytes);
+    let at = 0;
+    for (const chunk of chunks) {
+        whole.set(chunk, at);
+        at += chunk.byteLength;
+    }
+    return whole;
+}
