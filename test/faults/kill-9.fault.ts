@@ -14,7 +14,7 @@ import {
 } from './fault-script.ts';
 import { BACKEND_POINTS, type BackendPoint, type KillRelay, startKillRelay } from './kill-relay.ts';
 import { type LoadEnd, type LoadResult, loadFigures, runLoad } from './load.ts';
-import { type StoreStage, stagedRecordKey, storeStage } from './store-stage.ts';
+import { overBothStores, type StoreStage, stagedRecordKey } from './store-stage.ts';
 
 /**
  * Faults 1 to 5: one of two proxies on one store is killed, at a moment that the seed chooses, and replaced, again and
@@ -56,19 +56,8 @@ type Victim = {
   end(): Promise<void>;
 };
 
-async function run(options: FaultRun): Promise<FaultResult> {
-  const figures: Figure[] = [];
-  const versions: string[] = [];
-  for (const kind of ['lmdb', 'redis'] as const) {
-    const stage = await storeStage(kind);
-    try {
-      versions.push(...stage.versions);
-      figures.push(...(await killOver(stage, options)));
-    } finally {
-      await stage.close();
-    }
-  }
-  return { figures, versions };
+function run(options: FaultRun): Promise<FaultResult> {
+  return overBothStores((stage) => killOver(stage, options));
 }
 
 async function killOver(stage: StoreStage, { form, seed, say }: FaultRun): Promise<readonly Figure[]> {

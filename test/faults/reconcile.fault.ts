@@ -13,7 +13,7 @@ import {
   told,
 } from './fault-script.ts';
 import { countDoubles, type LoadEnd, loadFigures, runLoad } from './load.ts';
-import { type StoreStage, storeStage } from './store-stage.ts';
+import { overBothStores, type StoreStage } from './store-stage.ts';
 
 /**
  * One of two proxies is killed at a moment that the seed chooses, again and again, before a backend that can be asked.
@@ -53,19 +53,8 @@ const ROUTE = {
   },
 };
 
-async function run(options: FaultRun): Promise<FaultResult> {
-  const figures: Figure[] = [];
-  const versions: string[] = [];
-  for (const kind of ['lmdb', 'redis'] as const) {
-    const stage = await storeStage(kind);
-    try {
-      versions.push(...stage.versions);
-      figures.push(...(await killOver(stage, options)));
-    } finally {
-      await stage.close();
-    }
-  }
-  return { figures, versions };
+function run(options: FaultRun): Promise<FaultResult> {
+  return overBothStores((stage) => killOver(stage, options));
 }
 
 async function killOver(stage: StoreStage, { form, seed, say }: FaultRun): Promise<readonly Figure[]> {

@@ -12,7 +12,7 @@ import {
   told,
 } from './fault-script.ts';
 import { loadFigures, runLoad } from './load.ts';
-import { type StoreStage, storeStage } from './store-stage.ts';
+import { overBothStores, type StoreStage } from './store-stage.ts';
 
 /**
  * Fault 45, as a release does it: two proxies on one store are ended with SIGTERM and started again on the same port,
@@ -35,20 +35,9 @@ const LONG_MS = 250;
 /** After a start, before the next stop: a client whose retry is on its way to the other one gets there. */
 const BETWEEN_MS = 100;
 
-async function run(options: FaultRun): Promise<FaultResult> {
-  const figures: Figure[] = [];
-  const versions: string[] = [];
+function run(options: FaultRun): Promise<FaultResult> {
   const restarts = options.form === 'quick' ? { lmdb: 3, redis: 1 } : { lmdb: 200, redis: 100 };
-  for (const kind of ['lmdb', 'redis'] as const) {
-    const stage = await storeStage(kind);
-    try {
-      versions.push(...stage.versions);
-      figures.push(...(await restartOver(stage, restarts[kind], options)));
-    } finally {
-      await stage.close();
-    }
-  }
-  return { figures, versions };
+  return overBothStores((stage) => restartOver(stage, restarts[stage.kind], options));
 }
 
 async function restartOver(

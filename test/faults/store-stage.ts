@@ -7,6 +7,7 @@ import { baseConfig, temporaryFolder } from '../support/child-proxy.ts';
 import { type CountingBackend, startCountingBackend } from '../support/counting-backend.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { keyed } from '../support/send-request.ts';
+import type { FaultResult, Figure } from './fault-script.ts';
 
 /** A backend, and a store that survives the proxies before it. */
 export type StoreStage = {
@@ -90,4 +91,22 @@ export function stagedRecordKey(key: string): string {
 export function versionOf(program: 'redis-server'): string {
   const said = spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout;
   return `${program} ${/v=([\d.]+)/.exec(said)?.[1] ?? 'of an unknown version'}`;
+}
+
+/** The same over LMDB and over Redis; what each found, and the servers' versions. */
+export async function overBothStores(
+  find: (stage: StoreStage) => Promise<readonly Figure[]>,
+): Promise<FaultResult> {
+  const figures: Figure[] = [];
+  const versions: string[] = [];
+  for (const kind of ['lmdb', 'redis'] as const) {
+    const stage = await storeStage(kind);
+    try {
+      versions.push(...stage.versions);
+      figures.push(...(await find(stage)));
+    } finally {
+      await stage.close();
+    }
+  }
+  return { figures, versions };
 }
