@@ -8,6 +8,7 @@ import { reservedRest } from './core/reserved.ts';
 import { unreachable } from './core/unreachable.ts';
 import { firstValue } from './core/wire.ts';
 import type { ClaimAnswer } from './engine/claim.ts';
+import { countDemand } from './engine/demand.ts';
 import { execute } from './engine/execute.ts';
 import { forward } from './engine/forward.ts';
 import type { HeldBody } from './engine/held-body.ts';
@@ -72,6 +73,7 @@ async function handlePlanned(
   context: RequestContext,
   planned: Exclude<Planned, { kind: 'not-found' }>,
 ): Promise<Ending> {
+  if (context.policy.precondition !== null) countDemand(context, context.policy.precondition, planned);
   switch (planned.kind) {
     case 'bypass':
       return await handleBypass(context);
@@ -79,7 +81,10 @@ async function handlePlanned(
       // Observing changes nothing: what would be refused is counted and passed on.
       if (planned.policy.mode === 'observe')
         return await forward(context, { kind: 'as-it-comes' }, { observed: 'rejected' });
-      return answerProblem(context, planned.code, 'rejected', { detail: planned.detail });
+      return answerProblem(context, planned.code, 'rejected', {
+        detail: planned.detail,
+        ...(planned.executed === undefined ? {} : { executed: planned.executed }),
+      });
     case 'keyed':
       return planned.policy.mode === 'observe'
         ? await observe(context, planned.key, planned.scope)

@@ -33,6 +33,9 @@ export function guardLimits({ limits }: ResolvedConfig): Snapshot['guardLimits']
   return { headersMax: limits.headersMax, targetBytesMax: limits.targetBytesMax };
 }
 
+/** Dropped by a hop, a conditional write becomes an unconditional one. */
+const CONDITION_FIELDS = ['if-match', 'if-none-match', 'if-unmodified-since'];
+
 /** The fields that say who asks and which operation it is: a hop must not be told to drop them. */
 export function reliedOn(config: ResolvedConfig): ReadonlySet<string> {
   const names = new Set<string>();
@@ -43,6 +46,7 @@ export function reliedOn(config: ResolvedConfig): ReadonlySet<string> {
     for (const name of policy.scope.headers) names.add(name);
     for (const name of policy.fingerprint.headers) names.add(name);
     for (const header of policy.match.headers) names.add(header.name);
+    if (policy.precondition !== null) for (const name of CONDITION_FIELDS) names.add(name);
   }
   return names;
 }

@@ -1,4 +1,5 @@
 import { METHODS } from '../core/method.ts';
+import { checkPrecondition, checkPreconditionOfRoute } from './check-precondition.ts';
 import { checkReconcile } from './check-reconcile.ts';
 import { type Finding, fault, warning } from './check-top.ts';
 import { nearestName } from './near.ts';
@@ -70,6 +71,8 @@ export function checkPolicy(policy: Policy, top: Top | null, around: ConfigPath)
         sameForEveryRepeat: [...policy.scope.headers, ...policy.fingerprint.headers],
       }),
     );
+  if (policy.precondition !== 'off')
+    found.push(...checkPrecondition(policy.precondition, (...path) => at('precondition', ...path)));
   if (top !== null) found.push(...checkAgainstTop(policy, top, at));
   return found;
 }
@@ -130,6 +133,7 @@ export function checkRoute(route: Route, around: ConfigPath): readonly Finding[]
         'name',
       ]),
     );
+  found.push(...checkPreconditionOfRoute(route, around));
   for (const [index, name] of route.match.methods.entries()) {
     if (METHODS.some((known) => known.name === name)) continue;
     const near = nearestName(

@@ -34,6 +34,7 @@ export const POLICY_DEFAULTS = {
   onUnknown: 'hold',
   quiet: '60s',
   reconcile: 'off',
+  precondition: 'off',
   onStoreDown: 'refuse',
   unprovenEnd: 'park',
   limits: { request: '1MiB', response: '1MiB' },
@@ -44,6 +45,12 @@ export const RECONCILE_DEFAULTS = {
   request: { method: 'GET', safe: false, callerHeaders: [], timeout: '2s' },
   replay: { body: 'as-is' },
   sweep: { interval: '30s', attempts: 20, maxAge: '24h' },
+} as const;
+
+/** Within `precondition`, where there is one. */
+export const PRECONDITION_DEFAULTS = {
+  methods: ['PUT', 'PATCH', 'DELETE'],
+  require: 'if-match',
 } as const;
 
 export const DEFAULTS = {

@@ -9,6 +9,7 @@ import type {
 import { resolveStatusTable } from '../core/status-table.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { STORE_SIZE_DEFAULTS } from './defaults.ts';
+import { resolvePrecondition } from './resolve-precondition.ts';
 import { resolveReconcile } from './resolve-reconcile.ts';
 import type { ListenAddress, ResolvedConfig, StoreConfig } from './resolved.ts';
 import type { Top } from './schema.ts';
@@ -162,13 +163,13 @@ function fallbackOf(top: Top, defaults: Policy): ResolvedConfig['fallback'] {
     case 'not-found':
       return { kind: 'not-found' };
     case 'bypass':
-      // Without a place to look for a key, every request is one without a key.
+      // Without a place to look for a key, every request is one without a key; nothing is demanded of it.
       return {
         kind: 'policy',
         policy: resolvePolicy(
           UNMATCHED_NAME,
           EVERYTHING,
-          { ...defaults, key: { ...defaults.key, sources: [], required: false } },
+          { ...defaults, key: { ...defaults.key, sources: [], required: false }, precondition: 'off' },
           top.upstream,
         ),
       };
@@ -224,6 +225,7 @@ function resolvePolicy(
     onUnknown: policy.onUnknown,
     quietMs: policy.quiet,
     reconcile: resolveReconcile(policy.reconcile),
+    precondition: resolvePrecondition(policy.precondition),
     onStoreDown: policy.onStoreDown,
     unprovenEnd: policy.unprovenEnd,
     requestBytesMax: policy.limits.request,

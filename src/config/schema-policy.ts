@@ -3,6 +3,7 @@ import { POLICY_DEFAULTS as D } from './defaults.ts';
 import { choice, count, duration, flag, list, section, size, text } from './field.ts';
 import { fieldName, hostPattern, method, pathPattern, token } from './field-http.ts';
 import { fingerprint, key, scope } from './schema-identity.ts';
+import { precondition } from './schema-precondition.ts';
 import { reconcile } from './schema-reconcile.ts';
 
 /**
@@ -138,6 +139,7 @@ export const policyFields = {
       'How long an outcome must have been unknown before `onUnknown: retry` or a probe acts on it. Keep it above the time-out of the backend itself, which may still be at work.',
     ),
   reconcile: reconcile.prefault(D.reconcile),
+  precondition: precondition.prefault(D.precondition),
   onStoreDown: choice(['refuse', 'forward'])
     .prefault(D.onStoreDown)
     .describe(

@@ -32,6 +32,11 @@ export type RouteDescription = {
   /** What a repeat gets while the first request is in flight. */
   readonly inFlight: { readonly kind: 'wait'; readonly waitMs: number } | { readonly kind: 'reject' };
   readonly onUnknown: 'hold' | 'retry';
+  /** Null: no condition is demanded. */
+  readonly precondition: {
+    readonly methods: readonly string[];
+    readonly require: 'if-match' | 'none';
+  } | null;
   readonly requestBytesMax: number;
   readonly responseBytesMax: number;
 };
@@ -69,6 +74,10 @@ export function describeRoute(policy: RoutePolicy): RouteDescription {
         ? { kind: 'reject' }
         : { kind: 'wait', waitMs: policy.inFlight.waitMs },
     onUnknown: policy.onUnknown,
+    precondition:
+      policy.precondition === null
+        ? null
+        : { methods: policy.precondition.methods, require: policy.precondition.require },
     requestBytesMax: policy.requestBytesMax,
     responseBytesMax: policy.responseBytesMax,
   };

@@ -2,6 +2,7 @@ import { classifyMethod, mayBeKeyed } from './classify.ts';
 import { readHeadKey } from './key.ts';
 import type { RequestClass } from './outcome.ts';
 import type { RoutePolicy } from './policy.ts';
+import { demandOf, type PreconditionPolicy } from './precondition.ts';
 import { matchRoute } from './route.ts';
 import { readScope } from './scope.ts';
 import { unreachable } from './unreachable.ts';
@@ -9,7 +10,13 @@ import type { RequestHead } from './wire.ts';
 
 /** What a request's head alone decides: route, class, key, scope. Serving and `explain` both start here. */
 
-export type PlanProblem = 'key-missing' | 'key-invalid' | 'scope-missing' | 'bad-request';
+export type PlanProblem =
+  | 'key-missing'
+  | 'key-invalid'
+  | 'scope-missing'
+  | 'bad-request'
+  | 'precondition-required'
+  | 'precondition-invalid';
 
 export type Planned =
   | { readonly kind: 'not-found' }
@@ -33,6 +40,8 @@ export type Planned =
       readonly requestClass: RequestClass;
       readonly code: PlanProblem;
       readonly detail: string;
+      /** unknown: refused before its key was looked up, and an earlier request with it may have been executed. */
+      readonly executed?: 'unknown';
     };
 
 export type RouteTable = {
@@ -42,11 +51,16 @@ export type RouteTable = {
     | { readonly kind: 'not-found' };
 };
 
-export function plan(
-  table: RouteTable,
-  head: RequestHead,
-  facts: { readonly host: string; readonly path: string },
-): Planned {
+type Facts = { readonly host: string; readonly path: string };
+
+export function plan(table: RouteTable, head: RequestHead, facts: Facts): Planned {
+  const planned = planKey(table, head, facts);
+  return planned.kind === 'not-found' || planned.policy.precondition === null
+    ? planned
+    : planDemand(planned, planned.policy.precondition, head);
+}
+
+function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {
   const matched = matchRoute(table.routes, {
     method: head.method,
     host: facts.host,
@@ -94,6 +108,39 @@ function withScope(
     default:
       return unreachable(scope);
   }
+}
+
+/** Before the body is read, as a missing key: the demand is about the head alone. */
+function planDemand(
+  planned: Exclude<Planned, { kind: 'not-found' }>,
+  precondition: PreconditionPolicy,
+  head: RequestHead,
+): Planned {
+  if (planned.kind === 'refused') return planned;
+  const { policy, requestClass } = planned;
+  const demand = demandOf(precondition, head);
+  const executed = planned.kind === 'keyed' ? ({ executed: 'unknown' } as const) : {};
+  switch (demand.kind) {
+    case 'not-concerned':
+    case 'fulfilled':
+      return planned;
+    case 'missing': {
+      const detail = missingConditionDetail(head.method);
+      return { kind: 'refused', policy, requestClass, code: 'precondition-required', detail, ...executed };
+    }
+    case 'invalid': {
+      const detail = `The field ${demand.field} is neither "*" nor a list of entity tags, each in its double quotes. This attempt was not executed.`;
+      return { kind: 'refused', policy, requestClass, code: 'precondition-invalid', detail, ...executed };
+    }
+    default:
+      return unreachable(demand);
+  }
+}
+
+function missingConditionDetail(method: string): string {
+  const create =
+    method === 'PUT' ? ' To create a resource that must not be there yet, send If-None-Match: *.' : '';
+  return `A ${method} here has to name the version it is meant for: ask for the resource with GET, and send its ETag in If-Match. This attempt was not executed.${create}`;
 }
 
 export function missingKeyDetail(policy: RoutePolicy): string {

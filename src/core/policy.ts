@@ -1,3 +1,4 @@
+import type { PreconditionPolicy } from './precondition.ts';
 import type { ReconcilePolicy } from './reconcile.ts';
 
 /** A route's policy: plain frozen data, resolved when the configuration is loaded. */
@@ -103,6 +104,8 @@ export type RoutePolicy = {
   /** How long an unknown must have been quiet before `retry` or "did not happen" of a probe acts. */
   readonly quietMs: number;
   readonly reconcile: ReconcilePolicy | null;
+  /** Null: conditional requests are the backend's business alone. */
+  readonly precondition: PreconditionPolicy | null;
   readonly onStoreDown: 'refuse' | 'forward';
   /** What a response whose end cannot be proven does. */
   readonly unprovenEnd: 'park' | 'trust';

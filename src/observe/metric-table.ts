@@ -63,6 +63,10 @@ export type ReloadResult = (typeof RELOAD_RESULTS)[number];
 const RESEAL_RESULTS = ['ok', 'lost', 'failed'] as const;
 export type ResealResult = (typeof RESEAL_RESULTS)[number];
 
+/** passed: conditional as its route wants it. */
+const PRECONDITION_RESULTS = ['passed', 'required', 'invalid'] as const;
+export type PreconditionResult = (typeof PRECONDITION_RESULTS)[number];
+
 export type LabelDefinition = {
   readonly name: string;
   /** The whole set; `routes`: route names of the configuration and `unmatched`; `facts`: one value, fixed at start. */
@@ -262,6 +266,14 @@ export const METRICS = {
     kind: 'counter',
     help: 'Requests of routes with mode observe, by the outcome that mode enforce would have given.',
     labels: [ROUTE, OUTCOME],
+    buckets: [],
+    start: 'first-use',
+  },
+  preconditions: {
+    name: 'onceward_preconditions_total',
+    kind: 'counter',
+    help: 'Writes of routes with a precondition, by what came of it before they were forwarded. required: answered 428; invalid: answered 400.',
+    labels: [ROUTE, { name: 'result', values: PRECONDITION_RESULTS }],
     buckets: [],
     start: 'first-use',
   },

@@ -11,6 +11,7 @@ import {
   type AdminResult,
   type AdminWrite,
   METRICS,
+  type PreconditionResult,
   type ProbeVerdict,
   type ReloadResult,
   type ResealResult,
@@ -45,6 +46,7 @@ export type Metrics = Scraped & {
   resolved(by: Resolver, to: 'completed' | 'released'): void;
   adminWrite(action: AdminWrite, result: AdminResult): void;
   observed(route: string, outcome: Outcome): void;
+  precondition(route: string, result: PreconditionResult): void;
   problem(code: ProblemCode): void;
   overloaded(overload: Overload): void;
   configReload(result: ReloadResult): void;
@@ -63,6 +65,7 @@ type RouteCells = {
   readonly lost: NumberCell;
   readonly probes: Children<NumberCell>;
   readonly observed: Children<NumberCell>;
+  readonly preconditions: Children<NumberCell>;
 };
 
 // tidy: a method for each thing that is counted, a line or two each.
@@ -136,6 +139,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     observed(route, outcome) {
       cellsOf(route).observed.get(outcome).value += 1;
     },
+    precondition(route, result) {
+      cellsOf(route).preconditions.get(result).value += 1;
+    },
     problem(code) {
       problems.get(code).value += 1;
     },
@@ -198,6 +204,9 @@ function routeCells(families: Families, route: string): RouteCells {
     lost: families.claimsLost.child([route]),
     probes: preset(METRICS.probes.labels[1].values, (verdict) => families.probes.child([route, verdict])),
     observed: new Children(OUTCOMES, (outcome) => families.observed.child([route, outcome])),
+    preconditions: new Children(METRICS.preconditions.labels[1].values, (result) =>
+      families.preconditions.child([route, result]),
+    ),
   };
 }
 

@@ -133,6 +133,28 @@ const table = {
       'What makes two requests the same was configured anew since this key was first used, so this one can be neither compared nor executed. Ask the backend for the result.',
     clause: 'RFC 9110 section 15.5.10',
   },
+  'precondition-required': {
+    status: 428,
+    title: 'This write has to be conditional',
+    retryable: false,
+    sameKey: true,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'A write here has to name the version it is meant for: ask for the resource with GET, and send its ETag in If-Match. This attempt was not executed.',
+    clause: 'RFC 6585 section 3',
+  },
+  'precondition-invalid': {
+    status: 400,
+    title: 'The condition of this request cannot be read',
+    retryable: false,
+    sameKey: true,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'If-Match and If-None-Match are either "*" or a list of entity tags, each in its double quotes. This attempt was not executed.',
+    clause: 'RFC 9110 section 13.1',
+  },
   'store-unavailable': {
     status: 503,
     title: 'The store of idempotency records cannot be reached',

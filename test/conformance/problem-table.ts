@@ -34,6 +34,8 @@ export const PROBLEM_FACTS: Readonly<Record<string, ProblemFacts>> = {
   'outcome-unknown': row(409, false, true, 'unknown'),
   'response-not-stored': row(409, false, true, 'yes'),
   'policy-changed': row(409, false, true, 'unknown'),
+  'precondition-required': row(428, false, true, 'no'),
+  'precondition-invalid': row(400, false, true, 'no'),
   'store-unavailable': row(503, true, true, 'unknown'),
   overloaded: row(429, true, true, 'unknown'),
   draining: row(503, true, true, 'unknown'),

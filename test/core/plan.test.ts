@@ -15,6 +15,7 @@ routes:
   - { name: pay, match: { path: /pay }, key: { required: true } }
   - { name: open, match: { path: /open } }
   - { name: put, match: { path: /put }, keyIdempotentMethods: true }
+  - { name: locked, match: { path: /locked }, keyIdempotentMethods: true, precondition: { methods: [PUT, POST] } }
   - { name: body, match: { path: /body }, key: { sources: [{ header: Idempotency-Key }, { query: key }, { json: /id }], required: true } }
 `);
 const CREDENTIALS = ['Authorization', 'Bearer one'];
@@ -97,6 +98,48 @@ describe('what the head of a request decides', () => {
       [...KEY, ...CREDENTIALS, ...CREDENTIALS],
       { kind: 'refused', requestClass: 'unsafe', code: 'bad-request' },
     ],
+    [
+      'a write without its condition',
+      'PUT',
+      '/locked',
+      CREDENTIALS,
+      { kind: 'refused', requestClass: 'idempotent', code: 'precondition-required' },
+    ],
+    [
+      '… with a key that an earlier one may have used',
+      'POST',
+      '/locked',
+      [...KEY, ...CREDENTIALS],
+      { kind: 'refused', requestClass: 'unsafe', code: 'precondition-required', executed: 'unknown' },
+    ],
+    [
+      '… with one that cannot be read',
+      'PUT',
+      '/locked',
+      ['If-Match', '1'],
+      { kind: 'refused', requestClass: 'idempotent', code: 'precondition-invalid' },
+    ],
+    [
+      '… with a key that is none, which comes first',
+      'PUT',
+      '/locked',
+      ['Idempotency-Key', '"'],
+      { kind: 'refused', code: 'key-invalid' },
+    ],
+    [
+      'a write with its condition',
+      'PUT',
+      '/locked',
+      [...KEY, ...CREDENTIALS, 'If-Match', '"1"'],
+      { kind: 'keyed', key: 'abc' },
+    ],
+    [
+      'a read of what is written so',
+      'GET',
+      '/locked',
+      CREDENTIALS,
+      { kind: 'bypass', requestClass: 'safe', why: 'safe' },
+    ],
   ])('%s', (_name, method, path, rawHeaders, wanted) => {
     expect(planned(method, path, rawHeaders)).toMatchObject(wanted);
   });
@@ -108,6 +151,13 @@ describe('what the head of a request decides', () => {
     expect(planned('POST', '/pay', KEY)).toMatchObject({ detail: expect.stringContaining('authorization') });
     expect(planned('POST', '/pay', [...KEY, ...CREDENTIALS, ...CREDENTIALS])).toMatchObject({
       detail: expect.stringContaining('repeated'),
+    });
+    expect(planned('PUT', '/locked', [])).toMatchObject({
+      detail: expect.stringMatching(/PUT.*If-Match.*If-None-Match: \*/),
+    });
+    expect(planned('POST', '/locked', [])).toMatchObject({ detail: expect.not.stringContaining('None') });
+    expect(planned('PUT', '/locked', ['If-None-Match', ''])).toMatchObject({
+      detail: expect.stringContaining('If-None-Match'),
     });
     expect(planned('POST', '/open', ['Idempotency-Key', '"'])).toMatchObject({
       detail: expect.stringContaining('not a String of RFC 9651'),

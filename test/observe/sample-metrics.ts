@@ -37,6 +37,7 @@ export function useAll(metrics: Metrics): void {
   metrics.unknownSeen(9);
   metrics.claimLost('refunds');
   metrics.observed('refunds', 'mismatch');
+  metrics.precondition('payments', 'required');
   metrics.problem('in-flight');
   metrics.overloaded('buffer');
   metrics.configReload('applied');

@@ -31,6 +31,8 @@ const TABLE = [
   ['response-not-stored', 409, false, true, 'yes'],
   ['response-unreadable', 409, false, true, 'yes'],
   ['policy-changed', 409, false, true, 'unknown'],
+  ['precondition-required', 428, false, true, 'no'],
+  ['precondition-invalid', 400, false, true, 'no'],
   ['store-unavailable', 503, true, true, 'unknown'],
   ['overloaded', 429, true, true, 'unknown'],
   ['draining', 503, true, true, 'unknown'],

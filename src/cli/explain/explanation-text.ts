@@ -4,6 +4,7 @@ import { unreachable } from '../../core/unreachable.ts';
 import { problemType } from '../../problems/registry.ts';
 import { caseRow, problemText, storeDownRow } from './decision-text.ts';
 import type { Explanation, FieldPresence, Identity } from './explanation.ts';
+import { preconditionRows } from './precondition-text.ts';
 
 /** An explanation for people, and the same as data. The key is shortened: a key is a secret of its caller. */
 
@@ -42,6 +43,7 @@ export function sectionsOf(explanation: Explanation): readonly Section[] {
             ['class', explanation.requestClass],
             ['answer', "the backend's: passed on without a record, each time anew"],
             ['because', whyBypassed(explanation.why)],
+            ...preconditionRows(explanation.policy),
           ],
         },
       ];
@@ -53,6 +55,7 @@ export function sectionsOf(explanation: Explanation): readonly Section[] {
             ['route', explanation.policy.name],
             ['class', explanation.requestClass],
             ...identityRows(explanation.policy, explanation.identity),
+            ...preconditionRows(explanation.policy),
           ],
         },
         {

@@ -1,0 +1,113 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { baseConfig, type ChildProxy, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
+import { type DocumentBackend, startDocumentBackend } from '../support/document-backend.ts';
+import { startRedisServer } from '../support/redis-server.ts';
+import { type Answer, keyed, problemCode, sendRequest } from '../support/send-request.ts';
+
+/** A backend with ETags of its own: Onceward demands the condition, the backend judges it. */
+
+const closers: (() => Promise<void> | void)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+type Stage = { readonly documents: DocumentBackend; readonly proxies: readonly [ChildProxy, ChildProxy] };
+
+async function stage(kind: 'lmdb' | 'redis'): Promise<Stage> {
+  const documents = await startDocumentBackend('own');
+  closers.push(() => documents.backend.close());
+  const folder = temporaryFolder();
+  closers.push(() => folder.remove());
+  const redis = kind === 'redis' ? await startRedisServer() : null;
+  if (redis !== null) closers.push(() => redis.remove());
+  const file = folder.config({
+    ...baseConfig(documents.backend.origin, { url: redis?.url ?? `lmdb:${folder.path}/store` }),
+    ...(redis === null ? {} : { secrets: ['0123456789abcdef0123456789abcdef'] }),
+    routes: [
+      {
+        name: 'documents',
+        match: { path: '/documents/*' },
+        keyIdempotentMethods: true,
+        scope: { anonymous: 'allow' },
+        precondition: { require: 'if-match' },
+      },
+    ],
+  });
+  const start = async (): Promise<ChildProxy> => {
+    const proxy = await startChildProxy(['--config', file]);
+    closers.push(() => proxy.kill());
+    return proxy;
+  };
+  return { documents, proxies: [await start(), await start()] };
+}
+
+const PATH = '/documents/1';
+
+function put(
+  proxy: ChildProxy,
+  body: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  return sendRequest(proxy.port, { method: 'PUT', path: PATH, body, headers });
+}
+
+describe.each(['lmdb', 'redis'] as const)('a demanded condition over %s', (kind) => {
+  it('keeps an unconditional write from the backend, and says what to do', async () => {
+    const { documents, proxies } = await stage(kind);
+
+    const answer = await put(proxies[0], '"a"', keyed('k'));
+
+    expect([answer.status, problemCode(answer)]).toEqual([428, 'precondition-required']);
+    expect(JSON.parse(answer.body.toString())).toMatchObject({
+      retryable: false,
+      sameKey: true,
+      executed: 'unknown',
+      detail: expect.stringMatching(/GET.*If-Match/),
+    });
+    expect(documents.backend.arrivals()).toBe(0);
+  });
+
+  it('is passed on with the ETag of the backend: of two with one ETag, one writes', async () => {
+    const { documents, proxies } = await stage(kind);
+    await put(proxies[0], '"first"', { 'If-None-Match': '*' });
+    const read = await sendRequest(proxies[1].port, { method: 'GET', path: PATH });
+    const condition = { 'If-Match': String(read.headers.etag) };
+
+    const both = await Promise.all([
+      put(proxies[0], '"left"', { ...condition, ...keyed('left') }),
+      put(proxies[1], '"right"', { ...condition, ...keyed('right') }),
+    ]);
+
+    expect(both.map(({ status }) => status).toSorted()).toEqual([200, 412]);
+    expect(documents.writes.map(({ over }) => over)).toEqual([null, '"first"']);
+  });
+
+  it('of a repeat is not asked again: it gets the first success, not 412, from the other proxy too', async () => {
+    const { documents, proxies } = await stage(kind);
+    const created = await put(proxies[0], '"first"', { 'If-None-Match': '*' });
+    const condition = { 'If-Match': String(created.headers.etag), ...keyed('k') };
+    const first = await put(proxies[0], '"second"', condition);
+
+    const repeat = await put(proxies[1], '"second"', condition);
+
+    expect([first.status, repeat.status, repeat.headers['idempotency-status']]).toEqual([
+      200,
+      200,
+      'replayed',
+    ]);
+    expect(repeat.headers.etag).toBe(first.headers.etag);
+    expect(documents.writes).toHaveLength(2);
+  });
+
+  it('that creates succeeds once', async () => {
+    const { documents, proxies } = await stage(kind);
+
+    const both = await Promise.all(
+      proxies.map((proxy, index) => put(proxy, `"${index}"`, { 'If-None-Match': '*' })),
+    );
+
+    expect(both.map(({ status }) => status).toSorted()).toEqual([200, 412]);
+    expect(documents.writes).toHaveLength(1);
+  });
+});
