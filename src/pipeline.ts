@@ -1,6 +1,7 @@
+import { findBodyKey } from './core/body-key.ts';
 import { decide } from './core/decide.ts';
 import { fingerprint } from './core/fingerprint.ts';
-import { confirmHeadKey, readBodyKey } from './core/key.ts';
+import { confirmHeadKey } from './core/key.ts';
 import { missingKeyDetail, type Planned, plan } from './core/plan.ts';
 import type { RecordKey } from './core/record.ts';
 import { recordKey } from './core/record-key.ts';
@@ -21,6 +22,7 @@ import { answerReserved } from './engine/reserved.ts';
 import { answerOverloaded, answerProblem, answerStoreUnavailable, refuse } from './engine/respond.ts';
 import { answerStored } from './engine/stored.ts';
 import type { Ending, Engine, RequestContext, Snapshot } from './engine/types.ts';
+import { verifyDelivery } from './engine/verify.ts';
 import { guard } from './http/guard.ts';
 import type { Incoming } from './http/seam.ts';
 import type { StoreUnavailable } from './store/contract.ts';
@@ -161,9 +163,12 @@ async function handleRead(
   body: HeldBody,
 ): Promise<Ending> {
   const { snapshot, policy, head } = unread;
+  // Before anything is looked up: a forged delivery must not burn the id of a genuine one.
+  if (policy.message !== null && verifyDelivery(unread, policy.message, body.bytes()) === 'forged')
+    return answerProblem(unread, 'signature-invalid', 'rejected');
   let key = headKey;
   if (key === null) {
-    const found = readBodyKey(policy.key, body.bytes(), firstValue(head.rawHeaders, 'content-type'));
+    const found = findBodyKey(policy.key, head, body.bytes());
     switch (found.kind) {
       case 'invalid':
         return answerProblem(unread, 'key-invalid', 'rejected', { detail: found.detail });

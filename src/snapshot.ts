@@ -1,5 +1,7 @@
 import { BlockList, isIPv6 } from 'node:net';
 import type { ResolvedConfig } from './config/resolved.ts';
+import { messageFields } from './core/message.ts';
+import { signatureFields } from './core/signature.ts';
 import type { Sealing } from './engine/sealing.ts';
 import type { Snapshot } from './engine/types.ts';
 import type { Upstream } from './http/seam.ts';
@@ -42,7 +44,12 @@ export function reliedOn(config: ResolvedConfig): ReadonlySet<string> {
   const policies =
     config.fallback.kind === 'policy' ? [...config.routes, config.fallback.policy] : config.routes;
   for (const policy of policies) {
-    for (const source of policy.key.sources) if (source.kind === 'header') names.add(source.name);
+    for (const source of policy.key.sources) {
+      if (source.kind === 'header') names.add(source.name);
+      else if (source.kind === 'message') for (const name of messageFields(source.preset)) names.add(name);
+    }
+    const signature = policy.message?.signature ?? null;
+    if (signature !== null) for (const name of signatureFields(signature)) names.add(name);
     for (const name of policy.scope.headers) names.add(name);
     for (const name of policy.fingerprint.headers) names.add(name);
     for (const header of policy.match.headers) names.add(header.name);

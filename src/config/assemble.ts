@@ -15,6 +15,7 @@ import {
   type ConfigPath,
   childOf,
   entryOf,
+  isWritten,
   nodeAt,
   nodeOf,
   originsOf,
@@ -92,7 +93,7 @@ function placeOf(fault: Fault): string {
 function blame(root: ConfigNode, name: string, { paths, message }: Finding): Fault {
   const written = paths.find((path) => {
     const node = nodeAt(root, path);
-    return node !== null && node.origin.kind !== 'default';
+    return node !== null && isWritten(node.origin);
   });
   return faultOf(root, name, written ?? paths[0] ?? [], message);
 }

@@ -1,4 +1,5 @@
 import { METHODS } from '../core/method.ts';
+import { checkMessage } from './check-message.ts';
 import { checkPrecondition, checkPreconditionOfRoute } from './check-precondition.ts';
 import { checkReconcile } from './check-reconcile.ts';
 import { type Finding, fault, warning } from './check-top.ts';
@@ -73,6 +74,7 @@ export function checkPolicy(policy: Policy, top: Top | null, around: ConfigPath)
     );
   if (policy.precondition !== 'off')
     found.push(...checkPrecondition(policy.precondition, (...path) => at('precondition', ...path)));
+  found.push(...checkMessage(policy, at));
   if (top !== null) found.push(...checkAgainstTop(policy, top, at));
   return found;
 }

@@ -16,6 +16,7 @@ export const POLICY_DEFAULTS = {
     required: false,
   },
   keyIdempotentMethods: false,
+  message: 'off',
   scope: { headers: ['Authorization'], anonymous: 'refuse' },
   fingerprint: {
     method: true,
@@ -39,6 +40,9 @@ export const POLICY_DEFAULTS = {
   unprovenEnd: 'park',
   limits: { request: '1MiB', response: '1MiB' },
 } as const;
+
+/** Within `message`, where there is one. */
+export const MESSAGE_DEFAULTS = { secrets: [], tolerance: '5m', certificates: [], topics: [] } as const;
 
 /** Within `reconcile`, where there is one. */
 export const RECONCILE_DEFAULTS = {

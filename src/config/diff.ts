@@ -190,6 +190,10 @@ function sourceText(source: RoutePolicy['key']['sources'][number]): string {
       return `the query parameter ${source.name}`;
     case 'json':
       return `the body at ${source.pointer}`;
+    case 'form':
+      return `the form field ${source.name}`;
+    case 'message':
+      return `the id of a ${source.preset} message`;
     default:
       return unreachable(source);
   }

@@ -1,10 +1,12 @@
 import { DEFAULTS, POLICY_DEFAULTS, STORE_FIELDS, STORE_SIZE_DEFAULTS } from './defaults.ts';
+import { messagePreset } from './message-presets.ts';
 import {
   type ConfigEntry,
   type ConfigMap,
   type ConfigNode,
   childOf,
   DEFAULT_ORIGIN,
+  entryOf,
   mapOf,
   mergeNodes,
   nodeOf,
@@ -34,7 +36,7 @@ export function effectiveOf(file: ConfigMap): Effective {
   const merged = mergeNodes(nodeOf(DEFAULTS, DEFAULT_ORIGIN), { ...file, entries });
   const top = withoutStrangers(merged, entries.get('store'));
   const base = policyBase(top);
-  const defaults = mergeNodes(base, ownDefaults);
+  const defaults = policyOver(base, ownDefaults);
   // A `defaults` that is no section is reported where it stands; the routes are judged without it.
   const inherited = defaults.kind === 'map' ? defaults : base;
   const routes: ConfigNode =
@@ -42,7 +44,7 @@ export function effectiveOf(file: ConfigMap): Effective {
       ? {
           ...ownRoutes,
           items: ownRoutes.items.map((route) =>
-            route.kind === 'map' ? mergeNodes(inherited, route) : route,
+            route.kind === 'map' ? policyOver(inherited, route) : route,
           ),
         }
       : ownRoutes;
@@ -85,6 +87,23 @@ function withoutStrangers(top: ConfigNode, own: ConfigEntry | undefined): Config
 function storeKind(url: string): keyof typeof STORE_FIELDS {
   if (/^postgres(?:ql)?:/.test(url)) return 'postgres';
   return url.startsWith('redis') ? 'redis' : url.startsWith('memory') ? 'memory' : 'lmdb';
+}
+
+/** What a policy says itself, over what its presets say, over what it inherits. */
+function policyOver(base: ConfigMap, own: ConfigNode): ConfigNode {
+  const message = entryOf(own, 'message');
+  if (own.kind !== 'map' || message === null) return mergeNodes(base, own);
+  const node = messageNode(message.node);
+  const entries = new Map(own.entries).set('message', { ...message, node });
+  const preset = messagePreset(childOf(node, 'preset'));
+  return mergeNodes(preset === null ? base : mergeNodes(base, preset), { ...own, entries });
+}
+
+/** `message: github` is short for `message: { preset: github }`. */
+function messageNode(node: ConfigNode): ConfigNode {
+  return node.kind === 'scalar' && typeof node.value === 'string' && node.value !== 'off'
+    ? mapOf([['preset', node]], node.origin)
+    : node;
 }
 
 const TIMEOUTS = [

@@ -86,6 +86,7 @@ function scalarText(node: Extract<ConfigNode, { kind: 'scalar' }>, path: readonl
   const isSecret =
     path[0]?.startsWith('secrets') === true ||
     (path[0] === 'encryption' && path.at(-1) === 'key') ||
+    (path.at(-2) === 'message' && path.at(-1)?.startsWith('secrets') === true) ||
     (path[0] === 'admin' && path[1] === 'tokens');
   if (isSecret) return quoted(node.written !== null && isOnlyVariables(node.written) ? node.written : MASK);
   if (path.join('.') === 'store.sentinel.password')

@@ -9,6 +9,7 @@ import type {
 import { resolveStatusTable } from '../core/status-table.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { STORE_SIZE_DEFAULTS } from './defaults.ts';
+import { resolveMessage } from './resolve-message.ts';
 import { resolvePrecondition } from './resolve-precondition.ts';
 import { resolveReconcile } from './resolve-reconcile.ts';
 import type { ListenAddress, ResolvedConfig, StoreConfig } from './resolved.ts';
@@ -210,6 +211,7 @@ function resolvePolicy(
       presence: key.required ? 'required' : 'optional',
     },
     idempotentMethods: policy.keyIdempotentMethods ? 'keyed' : 'bypass',
+    message: resolveMessage(policy.message),
     scope: { headers: sortedOnce(policy.scope.headers), anonymous: policy.scope.anonymous },
     fingerprint: fingerprintOf(policy.fingerprint),
     inFlight:
@@ -244,6 +246,8 @@ function sourceOf(source: Policy['key']['sources'][number]): KeySource {
   if (source.query !== undefined) return { kind: 'query', name: source.query };
   if (source.json !== undefined)
     return { kind: 'json', pointer: source.json.pointer, tokens: source.json.tokens };
+  if (source.form !== undefined) return { kind: 'form', name: source.form };
+  if (source.message !== undefined) return { kind: 'message', preset: source.message };
   throw new Error('a key source that names no place has passed the schema');
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MESSAGE_PRESETS } from '../core/message.ts';
 import { POLICY_DEFAULTS as D } from './defaults.ts';
 import { choice, count, flag, list, section, text } from './field.ts';
 import { fieldName, jsonPointer } from './field-http.ts';
@@ -21,13 +22,21 @@ const keySource = section({
     .describe(
       'A member of a JSON body, by JSON Pointer (RFC 6901), such as `/request_id`; it must be a string. The body is read before a missing key is known, so a header is cheaper.',
     ),
+  form: text('text', 128)
+    .optional()
+    .describe('A field of an HTML form in the body, such as a hidden `_key`.'),
+  message: choice(MESSAGE_PRESETS)
+    .optional()
+    .describe(
+      'The id of a message, where this kind of sender has it, together with the path and query it was sent to; stands alone. `message` sets it.',
+    ),
 })
   .transform((source, context) => {
-    const named = [source.header, source.query, source.json].filter((value) => value !== undefined);
+    const named = Object.values(source).filter((value) => value !== undefined);
     if (named.length === 1) return source;
     context.issues.push({
       code: 'custom',
-      message: 'needs exactly one of header, query and json',
+      message: 'needs exactly one of header, query, json, form and message',
       input: source,
     });
     return z.NEVER;

@@ -3,6 +3,7 @@ import { POLICY_DEFAULTS as D } from './defaults.ts';
 import { choice, count, duration, flag, list, section, size, text } from './field.ts';
 import { fieldName, hostPattern, method, pathPattern, token } from './field-http.ts';
 import { fingerprint, key, scope } from './schema-identity.ts';
+import { message } from './schema-message.ts';
 import { precondition } from './schema-precondition.ts';
 import { reconcile } from './schema-reconcile.ts';
 
@@ -103,6 +104,7 @@ export const policyFields = {
     .describe(
       'Whether PUT, DELETE and the other idempotent methods are keyed too when they carry a key. Turn it on where their first response matters: a repeated DELETE then gets the first 204 instead of 404.',
     ),
+  message: message.prefault(D.message),
   scope: scope.describe('Whose key it is.'),
   fingerprint,
   inFlight,

@@ -9,6 +9,8 @@ export type Origin =
   /** Substituted from a variable, at this place of the file; null in a run without one. */
   | { readonly kind: 'env'; readonly name: string; readonly at: Position | null }
   | { readonly kind: 'flag'; readonly name: string }
+  /** Set by another field, such as `message: github`, which the name is. */
+  | { readonly kind: 'preset'; readonly name: string }
   | { readonly kind: 'default' };
 
 export type Scalar = string | number | boolean | null;
@@ -76,7 +78,7 @@ export function plainOf(node: ConfigNode): PlainData {
 }
 
 /** Sections that are one value: an entry of the one would not fit an entry of the other. */
-const WHOLE: ReadonlySet<string> = new Set(['fingerprint.body', 'reconcile']);
+const WHOLE: ReadonlySet<string> = new Set(['fingerprint.body', 'reconcile', 'message']);
 
 /** `over` field by field on top of `base`: maps are merged, lists and scalars are replaced. */
 export function mergeNodes(base: ConfigNode, over: ConfigNode, path = ''): ConfigNode {
@@ -91,6 +93,11 @@ export function mergeNodes(base: ConfigNode, over: ConfigNode, path = ''): Confi
     entries.set(name, { keyOrigin: entry.keyOrigin, node: merged });
   }
   return { kind: 'map', entries, origin: over.origin };
+}
+
+/** Whether somebody has written it, where it stands or in a variable or flag. */
+export function isWritten({ kind }: Origin): boolean {
+  return kind !== 'default' && kind !== 'preset';
 }
 
 export function entryOf(node: ConfigNode | null, name: string): ConfigEntry | null {
@@ -115,7 +122,7 @@ export function nodeAt(root: ConfigNode, path: ConfigPath): ConfigNode | null {
 export function originAt(root: ConfigNode, path: ConfigPath): Origin {
   for (let length = path.length; length > 0; length--) {
     const node = nodeAt(root, path.slice(0, length));
-    if (node !== null && node.origin.kind !== 'default') return node.origin;
+    if (node !== null && isWritten(node.origin)) return node.origin;
   }
   return root.origin;
 }
@@ -133,6 +140,8 @@ export function originText(origin: Origin): string {
       return `env ${origin.name}`;
     case 'flag':
       return `flag ${origin.name}`;
+    case 'preset':
+      return origin.name;
     case 'default':
       return 'default';
     default:

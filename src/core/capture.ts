@@ -1,6 +1,6 @@
+import { decodeForm } from './form.ts';
 import { type JsonValue, readJson } from './json.ts';
 import { valueAt } from './json-pointer.ts';
-import { decodeForm } from './key.ts';
 import type { Capture, CaptureSource } from './reconcile.ts';
 import { unreachable } from './unreachable.ts';
 import { allValues, type RequestHead } from './wire.ts';

@@ -45,7 +45,11 @@ export type KeyPlace =
   | { readonly header: string }
   | { readonly query: string }
   /** A JSON Pointer into the body. */
-  | { readonly json: string };
+  | { readonly json: string }
+  /** A field of an HTML form. */
+  | { readonly form: string }
+  /** The id of this kind of message, where its sender has it. */
+  | { readonly message: string };
 
 export function describeRoute(policy: RoutePolicy): RouteDescription {
   const { match, key } = policy;
@@ -91,6 +95,10 @@ function placeOf(source: KeySource): KeyPlace {
       return { query: source.name };
     case 'json':
       return { json: source.pointer };
+    case 'form':
+      return { form: source.name };
+    case 'message':
+      return { message: source.preset };
     default:
       return unreachable(source);
   }

@@ -6,8 +6,8 @@ import {
   type Pointers,
   selectedJson,
 } from './canonical-json.ts';
+import { decodeForm } from './form.ts';
 import { parsePointer } from './json-pointer.ts';
-import { decodeForm } from './key.ts';
 import type { FingerprintPolicy } from './policy.ts';
 import { unreachable } from './unreachable.ts';
 import { allValues, type RequestHead } from './wire.ts';

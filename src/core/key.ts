@@ -1,5 +1,7 @@
+import { decodeForm, formField, isForm, readForm } from './form.ts';
 import { type JsonFault, type JsonValue, readJson } from './json.ts';
 import { valueAt } from './json-pointer.ts';
+import { essenceOf, withoutOuterSpace } from './media-type.ts';
 import type { KeyPolicy, KeySource } from './policy.ts';
 import { parseSfString } from './sf-string.ts';
 import { unreachable } from './unreachable.ts';
@@ -30,7 +32,7 @@ export function readHeadKey(policy: KeyPolicy, head: RequestHead): HeadKey {
   let first: Extract<HeadKey, { kind: 'key' }> | null = null;
   let inBody: 'no' | 'yes' = 'no';
   for (const source of policy.sources) {
-    if (source.kind === 'json') {
+    if (source.kind === 'json' || source.kind === 'form' || source.kind === 'message') {
       inBody = 'yes';
       continue;
     }
@@ -47,31 +49,28 @@ export function readHeadKey(policy: KeyPolicy, head: RequestHead): HeadKey {
 }
 
 /**
- * The key as a JSON body has it, by JSON Pointer; for a request whose head had none. A body that says it is JSON and
- * cannot be read is invalid: a backend with a laxer parser could find a key, and execute, where none was found here.
+ * The key as a form has it, or a JSON body by JSON Pointer; for a request whose head had none. A body that says it is
+ * JSON and cannot be read is invalid: a backend with a laxer parser could find a key, and execute, where none was
+ * found here.
  */
 export function readBodyKey(policy: KeyPolicy, body: Uint8Array, contentType: string | undefined): BodyKey {
+  if (isForm(contentType)) return searchForm(policy, body);
   const type = mediaType(contentType);
-  if (type === 'other' || body.byteLength === 0) return ABSENT;
+  if (type === 'other' || body.byteLength === 0 || !looksInto(policy, 'json')) return ABSENT;
   const read = readJson(body, 'search');
   if (read.kind === 'value') return searchBody(policy, read.value);
   if (type === 'unnamed' && read.fault === 'not-json') return ABSENT;
   return invalid(`The body cannot be searched for the key: ${describeFault(read.fault)}.`);
 }
 
-/** Whether a body that also carries a key names the one of the head; without a JSON source nothing is read. */
+/** Whether a body that also carries a key names the one of the head; without a source in it nothing is read. */
 export function confirmHeadKey(
   policy: KeyPolicy,
   headKey: string,
   body: Uint8Array,
   contentType: string | undefined,
 ): { readonly kind: 'agrees' } | Invalid {
-  const inBody = policy.sources.some((source) => source.kind === 'json');
-  if (!inBody || mediaType(contentType) === 'other') return AGREES;
-  const read = readJson(body, 'search');
-  // The head has named the key; what cannot be read cannot contradict it.
-  if (read.kind === 'fault') return AGREES;
-  const found = searchBody(policy, read.value);
+  const found = isForm(contentType) ? searchForm(policy, body) : confirmingJson(policy, body, contentType);
   if (found.kind === 'invalid') return found;
   return found.kind === 'absent' || found.key === headKey
     ? AGREES
@@ -79,6 +78,35 @@ export function confirmHeadKey(
 }
 
 const AGREES = { kind: 'agrees' } as const;
+
+function confirmingJson(policy: KeyPolicy, body: Uint8Array, contentType: string | undefined): BodyKey {
+  if (!looksInto(policy, 'json') || mediaType(contentType) === 'other') return ABSENT;
+  const read = readJson(body, 'search');
+  // The head has named the key; what cannot be read cannot contradict it.
+  return read.kind === 'fault' ? ABSENT : searchBody(policy, read.value);
+}
+
+function looksInto(policy: KeyPolicy, kind: 'json' | 'form'): boolean {
+  return policy.sources.some((source) => source.kind === kind);
+}
+
+function searchForm(policy: KeyPolicy, body: Uint8Array): BodyKey {
+  if (!looksInto(policy, 'form')) return ABSENT;
+  const pairs = readForm(body);
+  if (pairs === null) return invalid('The form is not well-formed percent-encoded UTF-8.');
+  let first: Extract<HeadKey, { kind: 'key' }> | null = null;
+  for (const source of policy.sources) {
+    if (source.kind !== 'form') continue;
+    const field = formField(pairs, source.name);
+    if (field.kind === 'absent') continue;
+    if (field.kind === 'repeated') return invalid(`The form field ${source.name} is repeated; send it once.`);
+    const checked = checkKey(policy, field.value, source);
+    if (checked.kind === 'invalid') return checked;
+    if (first !== null && first.key !== checked.key) return disagree(first.source, source);
+    first ??= checked;
+  }
+  return first ?? ABSENT;
+}
 
 function searchBody(policy: KeyPolicy, document: JsonValue): BodyKey {
   let first: Extract<HeadKey, { kind: 'key' }> | null = null;
@@ -122,6 +150,10 @@ function placeOf(source: KeySource): string {
       return `the query parameter ${source.name}`;
     case 'json':
       return `the body at ${source.pointer}`;
+    case 'form':
+      return `the form field ${source.name}`;
+    case 'message':
+      return `the ${source.preset} message`;
     default:
       return unreachable(source);
   }
@@ -148,19 +180,6 @@ function fromHeader(policy: KeyPolicy, head: RequestHead, name: string): Found {
       );
 }
 
-/** OWS alone (RFC 9110 section 5.6.3): trim() would take more. Counting, as a pattern would be quadratic. */
-function withoutOuterSpace(value: string): string {
-  let from = 0;
-  let to = value.length;
-  while (isSpace(value.charCodeAt(from))) from += 1;
-  while (isSpace(value.charCodeAt(to - 1))) to -= 1;
-  return value.slice(from, to);
-}
-
-function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x09;
-}
-
 function fromQuery(target: string, name: string): Found {
   const mark = target.indexOf('?');
   if (mark === -1) return ABSENT;
@@ -176,22 +195,9 @@ function fromQuery(target: string, name: string): Found {
   return found === null ? ABSENT : { kind: 'raw', text: found };
 }
 
-/** Form rules (WHATWG URL, application/x-www-form-urlencoded): `+` is a space. Null when the escapes are no UTF-8. */
-export function decodeForm(text: string): string | null {
-  if (!/[%+]/.test(text)) return text;
-  try {
-    return decodeURIComponent(text.replaceAll('+', ' '));
-  } catch {
-    return null;
-  }
-}
-
 function mediaType(contentType: string | undefined): 'json' | 'unnamed' | 'other' {
   if (contentType === undefined) return 'unnamed';
-  const semicolon = contentType.indexOf(';');
-  const essence = withoutOuterSpace(
-    semicolon === -1 ? contentType : contentType.slice(0, semicolon),
-  ).toLowerCase();
+  const essence = essenceOf(contentType);
   // RFC 6839 section 3.1: the suffix. A sequence (json-seq, x-ndjson) is no JSON text.
   return essence === 'application/json' || essence === 'text/json' || essence.endsWith('+json')
     ? 'json'

@@ -1,5 +1,6 @@
 import { classifyMethod, mayBeKeyed } from './classify.ts';
 import { readHeadKey } from './key.ts';
+import { messagePlaces } from './message.ts';
 import type { RequestClass } from './outcome.ts';
 import type { RoutePolicy } from './policy.ts';
 import { demandOf, type PreconditionPolicy } from './precondition.ts';
@@ -73,15 +74,25 @@ function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {
   const requestClass = classifyMethod(head.method);
   // A safe request has nothing to protect; a key on it is ignored (RFC 9110 section 9.2.1).
   if (requestClass === 'safe') return { kind: 'bypass', policy, requestClass, why: 'safe' };
-  if (mayBeKeyed(requestClass, policy) === 'no')
+  // A delivery whose signature counts is read whole, whether or not it turns out to have an id.
+  const verified = policy.message !== null && policy.message.signature !== null;
+  if (mayBeKeyed(requestClass, policy) === 'no' && !verified)
     return { kind: 'bypass', policy, requestClass, why: 'idempotent' };
   const found = readHeadKey(policy.key, head);
   switch (found.kind) {
     case 'invalid':
       return { kind: 'refused', policy, requestClass, code: 'key-invalid', detail: found.detail };
     case 'absent':
-      return policy.key.presence === 'required'
-        ? { kind: 'refused', policy, requestClass, code: 'key-missing', detail: missingKeyDetail(policy) }
+      if (policy.key.presence === 'required')
+        return {
+          kind: 'refused',
+          policy,
+          requestClass,
+          code: 'key-missing',
+          detail: missingKeyDetail(policy),
+        };
+      return verified
+        ? withScope(policy, requestClass, head, null)
         : { kind: 'bypass', policy, requestClass, why: 'no-key' };
     case 'key':
     case 'in-body':
@@ -152,9 +163,15 @@ export function missingKeyDetail(policy: RoutePolicy): string {
         return `the query parameter ${source.name}`;
       case 'json':
         return `the JSON body member ${source.pointer}`;
+      case 'form':
+        return `the form field ${source.name}`;
+      case 'message':
+        return messagePlaces(source.preset);
       default:
         return unreachable(source);
     }
   });
+  if (policy.key.sources.some((source) => source.kind === 'message'))
+    return `A message is recognised by its id, which this one does not have in ${places.join(' or ')}.`;
   return `This operation needs an idempotency key in ${places.join(' or ')}: a fresh random value for each operation, the same value for each retry of it.`;
 }

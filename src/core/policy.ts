@@ -1,5 +1,7 @@
+import type { MessagePreset } from './message.ts';
 import type { PreconditionPolicy } from './precondition.ts';
 import type { ReconcilePolicy } from './reconcile.ts';
+import type { SignaturePolicy } from './signature.ts';
 
 /** A route's policy: plain frozen data, resolved when the configuration is loaded. */
 
@@ -8,7 +10,11 @@ export type KeySource =
   | { readonly kind: 'header'; readonly name: string }
   | { readonly kind: 'query'; readonly name: string }
   /** A member of a JSON body by JSON Pointer (RFC 6901); `tokens` are its decoded reference tokens. */
-  | { readonly kind: 'json'; readonly pointer: string; readonly tokens: readonly string[] };
+  | { readonly kind: 'json'; readonly pointer: string; readonly tokens: readonly string[] }
+  /** A field of an HTML form in the body. */
+  | { readonly kind: 'form'; readonly name: string }
+  /** The id of a message, where its sender's kind of message has it; stands alone. */
+  | { readonly kind: 'message'; readonly preset: MessagePreset };
 
 export type KeyPolicy = {
   /** Tried in order; the first that carries a value names the key; another that disagrees is an error. */
@@ -26,6 +32,12 @@ export type ScopePolicy = {
   /** Lower-case names of the fields whose values together are the principal. */
   readonly headers: readonly string[];
   readonly anonymous: 'allow' | 'refuse';
+};
+
+export type MessagePolicy = {
+  readonly preset: MessagePreset;
+  /** Null: deliveries are not verified. */
+  readonly signature: SignaturePolicy | null;
 };
 
 export type FingerprintBody =
@@ -86,6 +98,8 @@ export type RoutePolicy = {
   readonly key: KeyPolicy;
   /** Whether PUT, DELETE and the other idempotent methods are keyed when a key is there. */
   readonly idempotentMethods: 'bypass' | 'keyed';
+  /** Null: what comes is no message of a known kind of sender. */
+  readonly message: MessagePolicy | null;
   readonly scope: ScopePolicy;
   readonly fingerprint: FingerprintPolicy;
   readonly inFlight: InFlightPolicy;

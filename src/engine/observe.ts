@@ -1,6 +1,7 @@
+import { findBodyKey } from '../core/body-key.ts';
 import { decide } from '../core/decide.ts';
 import { fingerprint } from '../core/fingerprint.ts';
-import { confirmHeadKey, readBodyKey } from '../core/key.ts';
+import { confirmHeadKey } from '../core/key.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Claim } from '../core/record.ts';
 import { recordKey } from '../core/record-key.ts';
@@ -10,6 +11,7 @@ import { firstValue } from '../core/wire.ts';
 import { claim } from './claim.ts';
 import { forward } from './forward.ts';
 import type { Ending, RequestContext } from './types.ts';
+import { verifyDelivery } from './verify.ts';
 
 /** The keyspaces of `mode: observe` are apart from those that protect; no keyspace name has this character. */
 const OBSERVED = '\u0001observe\u0001';
@@ -79,9 +81,11 @@ async function shadowClaim(
 ): Promise<Shadow> {
   const { policy, snapshot, head } = context;
   if (body === null) return { outcome: 'rejected', claim: null };
+  if (policy.message !== null && verifyDelivery(context, policy.message, body) === 'forged')
+    return { outcome: 'rejected', claim: null };
   let key = headKey;
   if (key === null) {
-    const found = readBodyKey(policy.key, body, firstValue(head.rawHeaders, 'content-type'));
+    const found = findBodyKey(policy.key, head, body);
     if (found.kind === 'invalid') return { outcome: 'rejected', claim: null };
     if (found.kind === 'absent')
       return { outcome: policy.key.presence === 'required' ? 'rejected' : 'bypassed', claim: null };

@@ -2,6 +2,7 @@
 import { OUTCOMES, REQUEST_CLASSES } from '../core/outcome.ts';
 import { OVERLOADS } from '../core/overload.ts';
 import type { ParkReason } from '../core/settle.ts';
+import { SIGNATURE_VERDICTS } from '../core/signature.ts';
 import { PROBLEM_CODES } from '../problems/registry.ts';
 import { STORE_UNAVAILABLE_REASONS, type Store } from '../store/contract.ts';
 import { STORE_OPERATIONS } from '../store/guard.ts';
@@ -274,6 +275,14 @@ export const METRICS = {
     kind: 'counter',
     help: 'Writes of routes with a precondition, by what came of it before they were forwarded. required: answered 428; invalid: answered 400.',
     labels: [ROUTE, { name: 'result', values: PRECONDITION_RESULTS }],
+    buckets: [],
+    start: 'first-use',
+  },
+  signatures: {
+    name: 'onceward_signatures_total',
+    kind: 'counter',
+    help: 'Deliveries of messages whose signature was looked at, by what it was; all but genuine were refused.',
+    labels: [ROUTE, { name: 'verdict', values: SIGNATURE_VERDICTS }],
     buckets: [],
     start: 'first-use',
   },

@@ -1,6 +1,7 @@
 import { OUTCOMES, type Outcome, type RequestClass } from '../core/outcome.ts';
 import type { Overload } from '../core/overload.ts';
 import type { ParkReason } from '../core/settle.ts';
+import { SIGNATURE_VERDICTS, type SignatureVerdict } from '../core/signature.ts';
 import type { ProblemCode } from '../problems/registry.ts';
 import type { Store } from '../store/contract.ts';
 import type { StoreOperation } from '../store/guard.ts';
@@ -47,6 +48,7 @@ export type Metrics = Scraped & {
   adminWrite(action: AdminWrite, result: AdminResult): void;
   observed(route: string, outcome: Outcome): void;
   precondition(route: string, result: PreconditionResult): void;
+  signature(route: string, verdict: SignatureVerdict): void;
   problem(code: ProblemCode): void;
   overloaded(overload: Overload): void;
   configReload(result: ReloadResult): void;
@@ -66,6 +68,7 @@ type RouteCells = {
   readonly probes: Children<NumberCell>;
   readonly observed: Children<NumberCell>;
   readonly preconditions: Children<NumberCell>;
+  readonly signatures: Children<NumberCell>;
 };
 
 // tidy: a method for each thing that is counted, a line or two each.
@@ -142,6 +145,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     precondition(route, result) {
       cellsOf(route).preconditions.get(result).value += 1;
     },
+    signature(route, verdict) {
+      cellsOf(route).signatures.get(verdict).value += 1;
+    },
     problem(code) {
       problems.get(code).value += 1;
     },
@@ -207,6 +213,7 @@ function routeCells(families: Families, route: string): RouteCells {
     preconditions: new Children(METRICS.preconditions.labels[1].values, (result) =>
       families.preconditions.child([route, result]),
     ),
+    signatures: new Children(SIGNATURE_VERDICTS, (verdict) => families.signatures.child([route, verdict])),
   };
 }
 

@@ -57,6 +57,17 @@ const table = {
       'A key belongs to a caller, and this one is not known; nothing was executed. Send the request with its credentials.',
     clause: 'draft-ietf-httpapi-idempotency-key-header-07 section 5',
   },
+  'signature-invalid': {
+    status: 400,
+    title: 'The signature of this delivery is not valid',
+    retryable: false,
+    sameKey: null,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'This route takes deliveries signed by their sender, and the signature of this one is missing, not right or too old. Nothing was looked up or executed. Compare the secrets of both sides, and their clocks.',
+    clause: 'RFC 9110 section 15.5.1',
+  },
   'key-reused': {
     status: 422,
     title: 'Idempotency-Key is already used',

@@ -82,6 +82,11 @@ routes:
       `${UPSTREAM}\nsecrets: ["\${UNSET:-abcdefghijklmnopqrstuvwxyz012345}"]`,
       'abcdefghijkl',
     ],
+    [
+      'the secret of a sender',
+      `${UPSTREAM}\nroutes: [{ name: a, message: { preset: github, secrets: ["hunter2hunter2", "\${SECRET}"] } }]`,
+      'hunter2',
+    ],
     ['a password in a URL', `${UPSTREAM}\nstore: redis://user:hunter2@h\nsecrets: ["\${SECRET}"]`, 'hunter2'],
     [
       'a password with an @ in it',

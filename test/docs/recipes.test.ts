@@ -2,11 +2,18 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadConfigFile } from '../../src/config/load.ts';
+import { selfSigned } from '../support/sns-message.ts';
 
 const FOLDER = join(import.meta.dirname, '../../docs/recipes');
 const recipes = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
 
-const VARIABLES = {
+const VARIABLES: Readonly<Record<string, string>> = {
+  WEBHOOK_SECRET: 'whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX',
+  GITHUB_SECRET: 'a secret of github',
+  STRIPE_SECRET: 'whsec_0123456789',
+  TWILIO_TOKEN: '0123456789abcdef0123456789abcdef',
+  SLACK_SECRET: '0123456789abcdef',
+  SNS_CERTIFICATE: selfSigned().certificate,
   ONCEWARD_SECRET: 'x'.repeat(32),
   ONCEWARD_ADMIN_TOKEN: '0123456789abcdefghijklmnopqrstuv',
   PROBE_TOKEN: 'token',

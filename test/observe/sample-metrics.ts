@@ -38,6 +38,7 @@ export function useAll(metrics: Metrics): void {
   metrics.claimLost('refunds');
   metrics.observed('refunds', 'mismatch');
   metrics.precondition('payments', 'required');
+  metrics.signature('payments', 'genuine');
   metrics.problem('in-flight');
   metrics.overloaded('buffer');
   metrics.configReload('applied');

@@ -24,6 +24,7 @@ const TABLE = [
   ['key-missing', 400, false, false, 'no'],
   ['key-invalid', 400, false, false, 'no'],
   ['scope-missing', 400, false, false, 'no'],
+  ['signature-invalid', 400, false, undefined, 'no'],
   ['key-reused', 422, false, false, 'no'],
   ['in-flight', 409, true, true, 'unknown'],
   ['released', 409, true, true, 'no'],

@@ -75,6 +75,12 @@ describe('the tree is tidy', () => {
       'src/core/scope.ts',
       'src/core/record-key.ts',
       'src/core/cell-key.ts',
+      // A batch of messages is known by a digest of its ids; the signature of a message is what is verified.
+      'src/core/message.ts',
+      'src/core/signature.ts',
+      'src/core/signature-parts.ts',
+      'src/core/signature-sns.ts',
+      'src/core/signature-twilio.ts',
     ];
     const wrong = sources
       .filter((source) => folderOf(source.path) === 'core')

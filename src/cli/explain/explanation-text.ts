@@ -54,6 +54,7 @@ export function sectionsOf(explanation: Explanation): readonly Section[] {
           rows: [
             ['route', explanation.policy.name],
             ['class', explanation.requestClass],
+            ...messageRows(explanation.policy),
             ...identityRows(explanation.policy, explanation.identity),
             ...preconditionRows(explanation.policy),
           ],
@@ -120,6 +121,16 @@ function whyBypassed(why: 'safe' | 'idempotent' | 'no-key'): string {
   }
 }
 
+function messageRows({ message }: RoutePolicy): readonly (readonly [string, string])[] {
+  if (message === null) return [];
+  const { preset, signature } = message;
+  const judged =
+    signature === null
+      ? 'its signature is not looked at'
+      : `its signature is verified before anything is looked up; a forged one gets ${problemText('signature-invalid')}`;
+  return [['message', `${preset}; ${judged}`]];
+}
+
 function identityRows(policy: RoutePolicy, identity: Identity): readonly (readonly [string, string])[] {
   const { scope, fingerprint } = identity;
   const target = [
@@ -162,6 +173,10 @@ function sourceText(source: KeySource): string {
       return `the query parameter ${source.name}`;
     case 'json':
       return `the JSON body at ${source.pointer}`;
+    case 'form':
+      return `the form field ${source.name}`;
+    case 'message':
+      return `the id of the ${source.preset} message and the target of the request`;
     default:
       return unreachable(source);
   }

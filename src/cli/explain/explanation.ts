@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { ResolvedConfig } from '../../config/resolved.ts';
+import { findBodyKey } from '../../core/body-key.ts';
 import { type Decision, decide } from '../../core/decide.ts';
 import { fingerprint } from '../../core/fingerprint.ts';
-import { confirmHeadKey, readBodyKey, readHeadKey } from '../../core/key.ts';
+import { confirmHeadKey, readHeadKey } from '../../core/key.ts';
 import type { RequestClass } from '../../core/outcome.ts';
 import { missingKeyDetail, type Planned, plan } from '../../core/plan.ts';
 import type { KeySource, RoutePolicy } from '../../core/policy.ts';
@@ -125,7 +126,7 @@ function explainKeyed(
   }
   const inHead = readHeadKey(policy.key, head);
   const contentType = firstValue(head.rawHeaders, 'content-type');
-  const found = inHead.kind === 'key' ? inHead : readBodyKey(policy.key, body, contentType);
+  const found = inHead.kind === 'key' ? inHead : findBodyKey(policy.key, head, body);
   switch (found.kind) {
     case 'invalid':
       return { kind: 'refused', route, requestClass, code: 'key-invalid', detail: found.detail };
