@@ -11,7 +11,7 @@ import {
   runAlone,
   told,
 } from './fault-script.ts';
-import { loadFigures, runLoad } from './load.ts';
+import { type LoadResult, loadFigures, runLoad } from './load.ts';
 import { overBothStores, type StoreStage } from './store-stage.ts';
 
 /**
@@ -87,6 +87,7 @@ async function restartOver(
       told(`${kind}: longest drain, ms`, Math.round(Math.max(...drains.map(({ ms }) => ms)))),
       ...loadFigures(result, `${kind}: `),
       exactly(`${kind}: requests that failed with one retry`, failed, 0),
+      told(`${kind}: answers of all kinds`, answersText(result)),
       told(
         `${kind}: first attempts that needed the retry`,
         result.attempts - result.keys - result.repeatsSame,
@@ -95,6 +96,13 @@ async function restartOver(
   } finally {
     for (const proxy of proxies) await proxy.kill();
   }
+}
+
+/** Which of them a failed request met: `201 115244, connection 59000`. */
+function answersText({ answers }: LoadResult): string {
+  return Object.entries(answers)
+    .map(([word, count]) => `${word} ${count}`)
+    .join(', ');
 }
 
 async function startOn(stage: StoreStage, port: number): Promise<ChildProxy> {
