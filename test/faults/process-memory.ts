@@ -59,36 +59,6 @@ export function residentOf(pid: number = process.pid): {
   return { anonymousMb: (kbOf('RssAnon') * 1024) / MB, residentMb: (kbOf('VmRSS') * 1024) / MB };
 }
 
-/**
- * MB a minute, by least squares over the least value of each window: between two collections memory only grows, so
- * what is really held shows right after one.
- */
-export function slopeOfFloor(
-  samples: readonly Held[],
-  megabytes: (held: Held) => number,
-  windowMs: number,
-): number {
-  const floors = new Map<number, number>();
-  for (const held of samples) {
-    const window = Math.floor(held.atMs / windowMs);
-    floors.set(window, Math.min(floors.get(window) ?? Number.POSITIVE_INFINITY, megabytes(held)));
-  }
-  const points = [...floors].map(([window, mb]) => ({ minute: (window * windowMs) / 60_000, mb }));
-  const meanMinute = mean(points.map(({ minute }) => minute));
-  const meanMb = mean(points.map(({ mb }) => mb));
-  let covariance = 0;
-  let variance = 0;
-  for (const { minute, mb } of points) {
-    covariance += (minute - meanMinute) * (mb - meanMb);
-    variance += (minute - meanMinute) ** 2;
-  }
-  return variance === 0 ? 0 : covariance / variance;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
-}
-
 async function metrics(port: number): Promise<string> {
   return await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
 }

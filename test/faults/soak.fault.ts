@@ -1,5 +1,7 @@
 import { type ChildProxy, freePort, startChildProxy } from '../support/child-proxy.ts';
+import { type Collected, collecting, readCollected, slopeOf } from './collected-memory.ts';
 import {
+  atLeast,
   atMost,
   exactly,
   type FaultResult,
@@ -10,7 +12,7 @@ import {
   told,
 } from './fault-script.ts';
 import { loadFigures, runLoad } from './load.ts';
-import { slopeOfFloor, watchMemory } from './process-memory.ts';
+import { watchMemory } from './process-memory.ts';
 import { type StoreStage, storeStage } from './store-stage.ts';
 
 /** Nothing is broken: minutes at half of what the machine can, and memory must stand still. */
@@ -34,8 +36,8 @@ type Form = {
   readonly soakMs: number;
   /** The last part, over which memory is judged: what comes before is warming up. */
   readonly judgedMs: number;
-  readonly windowMs: number;
   readonly slopeMax: number;
+  readonly collectionsMin: number;
   readonly remark: string;
 };
 
@@ -44,8 +46,8 @@ const FORMS: Readonly<Record<FaultRun['form'], Form>> = {
     calibrateMs: 15_000,
     soakMs: 480_000,
     judgedMs: 360_000,
-    windowMs: 20_000,
     slopeMax: 0.1,
+    collectionsMin: 60,
     remark: '',
   },
   // A heap grows for its first minute whatever it holds: this bound only tells a leak that is gross.
@@ -53,8 +55,8 @@ const FORMS: Readonly<Record<FaultRun['form'], Form>> = {
     calibrateMs: 2_000,
     soakMs: 14_000,
     judgedMs: 9_000,
-    windowMs: 3_000,
     slopeMax: 400,
+    collectionsMin: 1,
     remark: ' (smoke test)',
   },
 };
@@ -69,8 +71,8 @@ async function run(options: FaultRun): Promise<FaultResult> {
 }
 
 async function soak(stage: StoreStage, { form, seed, say }: FaultRun): Promise<readonly Figure[]> {
-  const { calibrateMs, soakMs, judgedMs, windowMs, slopeMax, remark } = FORMS[form];
-  const { proxy, observePort } = await start(stage);
+  const { calibrateMs, soakMs, judgedMs, slopeMax, collectionsMin, remark } = FORMS[form];
+  const { proxy, observePort, collected } = await start(stage);
   try {
     const plan = {
       backend: stage.backend,
@@ -94,17 +96,21 @@ async function soak(stage: StoreStage, { form, seed, say }: FaultRun): Promise<r
     });
     await watch.stop();
     const last = watch.samples.at(-1);
-    const judged = watch.samples.filter(({ atMs }) => atMs > (last?.atMs ?? 0) - judgedMs);
-    const heapSlope = slopeOfFloor(judged, ({ heapMb }) => heapMb, windowMs);
-    const anonymousSlope = slopeOfFloor(judged, ({ anonymousMb }) => anonymousMb, windowMs);
+    const held = collected();
+    const end = held.at(-1);
+    const judged = held.filter(({ atMs }) => atMs > (end?.atMs ?? 0) - judgedMs);
+    const slope = (what: string, megabytes: (held: Collected) => number): Figure =>
+      atMost(`slope of ${what}${remark}`, rounded(slopeOf(judged, megabytes)), slopeMax, ' MB a minute');
     return [
       told('keys a second at full load', mostPerSecond),
       told('keys a second during the soak', Math.floor(soaked.keys / soaked.seconds)),
       told('minutes', rounded(soaked.seconds / 60)),
-      atMost(`slope of the heap${remark}`, rounded(heapSlope), slopeMax, ' MB a minute'),
-      atMost(`slope of anonymous memory${remark}`, rounded(anonymousSlope), slopeMax, ' MB a minute'),
-      told('heap at the end, MB', rounded(last?.heapMb ?? 0)),
-      told('anonymous memory at the end, MB', rounded(last?.anonymousMb ?? 0)),
+      slope('the heap, garbage collected', ({ heapMb }) => heapMb),
+      slope('buffers outside the heap, garbage collected', ({ externalMb }) => externalMb),
+      slope('all anonymous memory, garbage collected', ({ anonymousMb }) => anonymousMb),
+      atLeast('collections judged', judged.length, collectionsMin),
+      told('heap at the end, MB', rounded(end?.heapMb ?? 0)),
+      told('anonymous memory at the end, MB', rounded(end?.anonymousMb ?? 0)),
       told('resident set at the end, with cached pages of the store, MB', rounded(last?.residentMb ?? 0)),
       atMost(
         'records in the store at the end',
@@ -122,9 +128,11 @@ async function soak(stage: StoreStage, { form, seed, say }: FaultRun): Promise<r
   }
 }
 
-async function start(
-  stage: StoreStage,
-): Promise<{ readonly proxy: ChildProxy; readonly observePort: number }> {
+async function start(stage: StoreStage): Promise<{
+  readonly proxy: ChildProxy;
+  readonly observePort: number;
+  readonly collected: () => readonly Collected[];
+}> {
   const port = await freePort();
   const observePort = await freePort();
   const config = stage.configure({
@@ -136,7 +144,9 @@ async function start(
       log: { level: 'warn' },
     },
   });
-  return { proxy: await startChildProxy(['--config', config], { listensOn: port }), observePort };
+  const file = `${config}.collected`;
+  const proxy = await startChildProxy(['--config', config], { listensOn: port, env: collecting(file) });
+  return { proxy, observePort, collected: () => readCollected(file) };
 }
 
 /** Other tests run beside the quick form: a store that is late is answered 503 and asked again, as it should be. */
