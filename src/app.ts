@@ -77,6 +77,7 @@ async function startOne(options: AppOptions, base: Base, closers: (() => Promise
     current: () => proxying.current.snapshot.config,
     render: base.metrics.render,
     inFlight: () => base.metrics.inFlight.value(),
+    observed: () => engine.observed.routes(),
     workers: () => [
       { worker: 0, pid: process.pid, state: 'listening', inFlight: base.metrics.inFlight.value() },
     ],

@@ -2,9 +2,11 @@ import { setTimeout } from 'node:timers/promises';
 import { type AdminServer, type AdminStatus, startAdminServer } from './admin/admin-server.ts';
 import { createHealth, drainCheck, type HealthCheck, storeCheck } from './admin/health.ts';
 import { keysRoutes } from './admin/keys-routes.ts';
+import { observeReportRoutes } from './admin/observe-report.ts';
 import { type ObserveServer, startObserveServer } from './admin/observe-server.ts';
 import type { AdminRoute } from './admin/route-table.ts';
 import type { ResolvedConfig } from './config/resolved.ts';
+import { type ObservedRoute, observedKeyspace } from './core/observed.ts';
 import type { RoutePolicy } from './core/policy.ts';
 import { recordKey } from './core/record-key.ts';
 import { readScope } from './core/scope.ts';
@@ -41,14 +43,17 @@ export type DutyOptions = {
   readonly render: Metrics['render'];
   readonly inFlight: () => number | Promise<number>;
   readonly workers: () => AdminStatus['workers'];
+  /** What routes with `mode: observe` saw, in all processes that take requests. */
+  readonly observed: () => readonly ObservedRoute[] | Promise<readonly ObservedRoute[]>;
   /** Besides store and drain. */
   readonly checks: readonly HealthCheck[];
 };
 
 /** Routes of the admin port besides drain and status. */
-function adminRoutes({ base, current }: DutyOptions): readonly AdminRoute[] {
+function adminRoutes({ base, current, observed }: DutyOptions): readonly AdminRoute[] {
   const policies = (): readonly RoutePolicy[] => policiesOf(current());
-  return keysRoutes({
+  const report = observeReportRoutes({ observed, routes: policies, sinceMs: wallMs() });
+  const keys = keysRoutes({
     store: base.store,
     metrics: base.metrics,
     log: base.log,
@@ -63,10 +68,13 @@ function adminRoutes({ base, current }: DutyOptions): readonly AdminRoute[] {
       const scope = readScope(policy.scope, head);
       if (scope.kind !== 'scope') return null;
       const key = policy.key.characters === 'uuid' ? lookup.key.toLowerCase() : lookup.key;
-      return base.opened.secrets.map((secret) => recordKey(secret, policy.keyspace, scope.scope, key));
+      // What is only observed has its records apart.
+      const keyspace = policy.mode === 'observe' ? observedKeyspace(policy.keyspace) : policy.keyspace;
+      return base.opened.secrets.map((secret) => recordKey(secret, keyspace, scope.scope, key));
     },
     ...{ wallMs, monotonicMs },
   });
+  return [...report, ...keys];
 }
 
 const RECONCILE_PASS_MS = 1_000;

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ResolvedConfig } from './config/resolved.ts';
 import type { RoutePolicy } from './core/policy.ts';
+import { createObservedLog } from './engine/observed-log.ts';
 import { createOwners } from './engine/owner.ts';
 import { createReconciler } from './engine/reconcile.ts';
 import { createResealer } from './engine/resealer.ts';
@@ -106,6 +107,7 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
       probesMax: REPEAT_PROBES_MAX,
     }),
     metrics,
+    observed: createObservedLog(wallMs),
     log,
     budget: overload.budget,
     waiters: overload.waiters,

@@ -15,7 +15,7 @@ import { forward } from './engine/forward.ts';
 import type { HeldBody } from './engine/held-body.ts';
 import { join } from './engine/join.ts';
 import { claimBounded } from './engine/new-keys.ts';
-import { observe } from './engine/observe.ts';
+import { noteObserved, observe, observeRefused } from './engine/observe.ts';
 import type { Principals } from './engine/principals.ts';
 import { readBody } from './engine/read-body.ts';
 import { answerReserved } from './engine/reserved.ts';
@@ -78,11 +78,12 @@ async function handlePlanned(
   if (context.policy.precondition !== null) countDemand(context, context.policy.precondition, planned);
   switch (planned.kind) {
     case 'bypass':
+      if (planned.why === 'no-key' && planned.policy.mode === 'observe')
+        noteObserved(context, 'no-key', { recordKey: null, status: null });
       return await handleBypass(context);
     case 'refused':
       // Observing changes nothing: what would be refused is counted and passed on.
-      if (planned.policy.mode === 'observe')
-        return await forward(context, { kind: 'as-it-comes' }, { observed: 'rejected' });
+      if (planned.policy.mode === 'observe') return await observeRefused(context, planned.code);
       return answerProblem(context, planned.code, 'rejected', {
         detail: planned.detail,
         ...(planned.executed === undefined ? {} : { executed: planned.executed }),

@@ -55,6 +55,7 @@ export async function startPrimary({ app, base, workers, onCrew }: PrimaryOption
       drainState,
       current: () => current.config,
       inFlight: async () => (await crew.collect()).inFlight,
+      observed: async () => (await crew.collect()).observed,
       workers: () => crew.status(),
       checks: [workersCheck(() => crew.notReady())],
     });

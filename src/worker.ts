@@ -46,9 +46,9 @@ async function start({ config, version }: Start): Promise<Running> {
 async function begin(message: Start): Promise<void> {
   running = start(message);
   try {
-    const { base } = await running;
+    const started = await running;
     await say({ kind: 'listening' });
-    void reportNowAndThen(base).catch(defect);
+    void reportNowAndThen(started).catch(defect);
   } catch (error) {
     await say({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
     process.exit(1);
@@ -60,36 +60,42 @@ async function end(why: 'asked' | 'orphaned'): Promise<void> {
   if (ending === 'yes') return;
   ending = 'yes';
   if (running === null) process.exit(0);
-  const { config, base, proxying } = await running;
+  const ended = await running;
+  const { config, base, proxying } = ended;
   const delayMs = why === 'asked' ? config.drain.delayMs : 0;
   // Nobody kills a worker whose primary is gone: whatever hangs here must not keep it for ever.
   setTimeout(() => process.exit(1), delayMs + config.drain.timeoutMs + DRAIN_REST_MS + END_MS).unref();
-  await report(base, null);
+  await report(ended, null);
   await drainProxying({ ...config, drain: { ...config.drain, delayMs } }, proxying);
   await base.opened.store.close();
   await base.log.close(CLOSE_LOG_MS);
-  await report(base, null);
+  await report(ended, null);
   process.exit(0);
 }
 
 const DRAINING: NotReady = { check: 'draining', reason: 'draining' };
 
 /** Resolves with what it cost this process, in milliseconds, once it is out. */
-async function report({ metrics, overload }: Base, ofProcess: Report['ofProcess']): Promise<number> {
+async function report(
+  { base: { metrics, overload }, proxying }: Pick<Running, 'base' | 'proxying'>,
+  ofProcess: Report['ofProcess'],
+): Promise<number> {
   const notReady = ending === 'yes' ? DRAINING : await roomCheck(overload)();
   const startMs = monotonicMs();
   const counted = withoutZeros(metrics.counted());
-  const said = say({ kind: 'report', counted, ofProcess, inFlight: metrics.inFlight.value(), notReady });
+  const observed = proxying.engine.observed.routesIfChanged();
+  const inFlight = metrics.inFlight.value();
+  const said = say({ kind: 'report', counted, ofProcess, observed, inFlight, notReady });
   const costMs = monotonicMs() - startMs;
   await said;
   return costMs;
 }
 
 /** One at a time: a primary that is stopped reads nothing, and reports must not pile up for it. */
-async function reportNowAndThen(base: Base): Promise<void> {
-  const costMs = await report(base, null);
+async function reportNowAndThen(of: Running): Promise<void> {
+  const costMs = await report(of, null);
   const waitMs = Math.max(REPORT_MS, costMs * REPORT_COST_FACTOR);
-  setTimeout(() => void reportNowAndThen(base).catch(defect), waitMs).unref();
+  setTimeout(() => void reportNowAndThen(of).catch(defect), waitMs).unref();
 }
 
 async function hear(message: ToWorker): Promise<void> {
@@ -98,7 +104,7 @@ async function hear(message: ToWorker): Promise<void> {
   if (running === null) return;
   const { base, proxying } = await running;
   if (message.kind === 'reload') adopt(proxying, message.config);
-  else await report(base, await base.metrics.ofProcess());
+  else await report({ base, proxying }, await base.metrics.ofProcess());
 }
 
 /** Resolves when the message is out, or when there is nobody left to hear it. */

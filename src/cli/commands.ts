@@ -4,6 +4,7 @@ import { DEMO_USAGE, runDemo } from './demo.ts';
 import { EXPLAIN_USAGE, runExplain } from './explain.ts';
 import type { Io } from './io.ts';
 import { KEYS_USAGE, runKeys } from './keys.ts';
+import { REPORT_USAGE, runReport } from './report.ts';
 import { RUN_USAGE, runProxy } from './run.ts';
 import { version } from './version.ts';
 
@@ -46,6 +47,12 @@ export const COMMANDS: readonly Command[] = [
     summary: 'look at keys, and settle an unknown outcome by hand',
     usage: KEYS_USAGE,
     run: runKeys,
+  },
+  {
+    name: 'report',
+    summary: 'say what mode: observe saw: what would have been replayed, refused, parked',
+    usage: REPORT_USAGE,
+    run: runReport,
   },
   {
     name: 'demo',

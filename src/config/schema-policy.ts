@@ -91,7 +91,7 @@ export const policyFields = {
   mode: choice(['enforce', 'observe'])
     .prefault(D.mode)
     .describe(
-      '`enforce` protects. `observe` forwards every request and only records what would have happened; use it to try a policy on live traffic, never as protection.',
+      '`enforce` protects. `observe` forwards every request and only records what would have happened (`onceward report`, docs/adopting.md); use it to try a policy on live traffic, never as protection.',
     ),
   keyspace: token('a name')
     .prefault(D.keyspace)

@@ -1,5 +1,6 @@
 import { type ForwardFacts, forwardRequestHeaders, withContentLength } from '../core/headers.ts';
 import type { Outcome } from '../core/outcome.ts';
+import type { ExchangeEnd } from '../core/settle.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { type Passed, pass } from '../http/pass.ts';
 import type { OutgoingBody, OutgoingRequest } from '../http/seam.ts';
@@ -15,8 +16,8 @@ export type ForwardBody =
 export type ForwardNote = {
   /** Forwarded without protection, and the client is told so. */
   readonly unprotected?: 'store-down';
-  /** What `mode: enforce` would have done. */
-  readonly observed?: Outcome;
+  /** Told what the exchange proved, before the ending is known. */
+  readonly onExchangeEnd?: (end: ExchangeEnd) => void;
 };
 
 export async function forward(
@@ -25,7 +26,6 @@ export async function forward(
   note: ForwardNote = {},
 ): Promise<Ending> {
   const { engine, snapshot, incoming, policy } = context;
-  if (note.observed !== undefined) engine.metrics.observed(policy.name, note.observed);
   const addedHeaders = note.unprotected === undefined ? discoveryLink(context) : UNPROTECTED;
   for (let attempt = 1; ; attempt++) {
     const passed = await pass({
@@ -37,6 +37,7 @@ export async function forward(
       addedHeaders,
     });
     if (attempt === 1 && mayRetry(context, body, passed)) continue;
+    note.onExchangeEnd?.(passed.end);
     return ending(context, passed, note);
   }
 }

@@ -2,10 +2,11 @@ import { findBodyKey } from '../core/body-key.ts';
 import { decide } from '../core/decide.ts';
 import { fingerprint } from '../core/fingerprint.ts';
 import { confirmHeadKey } from '../core/key.ts';
-import type { Outcome } from '../core/outcome.ts';
-import type { Claim } from '../core/record.ts';
+import { type ObservedEnd, observedEnd, observedKeyspace } from '../core/observed.ts';
+import type { PlanProblem } from '../core/plan.ts';
+import type { Claim, RecordKey } from '../core/record.ts';
 import { recordKey } from '../core/record-key.ts';
-import { settle } from '../core/settle.ts';
+import { type ExchangeEnd, settle } from '../core/settle.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { firstValue } from '../core/wire.ts';
 import { claim } from './claim.ts';
@@ -13,8 +14,22 @@ import { forward } from './forward.ts';
 import type { Ending, RequestContext } from './types.ts';
 import { verifyDelivery } from './verify.ts';
 
-/** The keyspaces of `mode: observe` are apart from those that protect; no keyspace name has this character. */
-const OBSERVED = '\u0001observe\u0001';
+/** Counts what enforcing would have done; in the metrics, and in the report with the latest of each. */
+export function noteObserved(
+  { engine, policy }: RequestContext,
+  end: ObservedEnd,
+  of: { readonly recordKey: RecordKey | null; readonly status: number | null },
+): void {
+  engine.metrics.observed(policy.name, observedEnd(end).outcome);
+  engine.observed.note(policy.name, end, of.recordKey, of.status);
+}
+
+/** What would be refused by its head is passed on like all else. */
+export async function observeRefused(context: RequestContext, code: PlanProblem): Promise<Ending> {
+  const ending = await forward(context, { kind: 'as-it-comes' });
+  noteObserved(context, code, { recordKey: null, status: ending.status });
+  return ending;
+}
 
 /**
  * Passes the request on untouched and counts what enforcing would have done. Bodies are hashed and forgotten; the
@@ -29,7 +44,8 @@ export async function observe(
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   let held = 0;
-  let whole: 'yes' | 'no' = 'yes';
+  let lacks: Lack | null = null;
+  let exchangeEnd: ExchangeEnd | null = null;
   const letGo = (): void => {
     engine.budget.give(held);
     held = 0;
@@ -37,28 +53,33 @@ export async function observe(
   };
   const tap = (chunk: Uint8Array): void => {
     bytes += chunk.byteLength;
-    if (whole === 'yes' && bytes <= policy.requestBytesMax && takeSpare(context, chunk.byteLength) === 'ok') {
+    if (bytes > policy.requestBytesMax) lacks = 'request-too-large';
+    else if (lacks === null && takeSpare(context, chunk.byteLength) === 'full') lacks = 'no-room';
+    if (lacks === null) {
       held += chunk.byteLength;
       chunks.push(chunk);
     } else {
-      whole = 'no';
       letGo();
     }
     if (incoming.body.lengthBytes !== null && bytes === incoming.body.lengthBytes) start();
   };
   let shadow: Promise<Shadow> | null = null;
   const start = (): void => {
-    shadow ??= shadowClaim(context, headKey, scope, whole === 'yes' ? Buffer.concat(chunks) : null).catch(
-      () => SHADOW_FAILED,
-    );
+    shadow ??=
+      lacks === null
+        ? shadowClaim(context, headKey, scope, Buffer.concat(chunks)).catch(() => SHADOW_FAILED)
+        : Promise.resolve({ end: lacks, recordKey: null, claim: null });
   };
   if (incoming.body.framing === 'none') start();
-  const ending = await forward(context, { kind: 'as-it-comes', tap });
+  const onExchangeEnd = (end: ExchangeEnd): void => {
+    exchangeEnd = end;
+  };
+  const ending = await forward(context, { kind: 'as-it-comes', tap }, { onExchangeEnd });
   // Half a body is no request: its digest would stand for another.
-  if (incoming.body.complete() === 'incomplete') whole = 'no';
+  if (incoming.body.complete() === 'incomplete') lacks ??= 'broken-off';
   start();
   letGo();
-  void finishShadow(context, shadow ?? Promise.resolve(SHADOW_FAILED), ending);
+  void finishShadow(context, shadow ?? Promise.resolve(SHADOW_FAILED), ending, exchangeEnd);
   return ending;
 }
 
@@ -70,61 +91,77 @@ function takeSpare({ engine, snapshot }: RequestContext, bytes: number): 'ok' | 
   return engine.budget.usedBytes() + bytes > sparedMax ? 'full' : engine.budget.take(bytes);
 }
 
-type Shadow = { readonly outcome: Outcome; readonly claim: Claim | null };
-const SHADOW_FAILED: Shadow = { outcome: 'store_unavailable', claim: null };
+/** Why a body was not looked at. */
+type Lack = 'request-too-large' | 'no-room' | 'broken-off';
+
+type Shadow = {
+  readonly end: ObservedEnd;
+  readonly recordKey: RecordKey | null;
+  /** Null: somebody else holds the key, or there is none. */
+  readonly claim: Claim | null;
+};
+const SHADOW_FAILED: Shadow = { end: 'store-unavailable', recordKey: null, claim: null };
 
 async function shadowClaim(
   context: RequestContext,
   headKey: string | null,
   scope: Uint8Array,
-  body: Uint8Array | null,
+  body: Uint8Array,
 ): Promise<Shadow> {
   const { policy, snapshot, head } = context;
-  if (body === null) return { outcome: 'rejected', claim: null };
   if (policy.message !== null && verifyDelivery(context, policy.message, body) === 'forged')
-    return { outcome: 'rejected', claim: null };
+    return unkeyed('signature-invalid');
   let key = headKey;
   if (key === null) {
     const found = findBodyKey(policy.key, head, body);
-    if (found.kind === 'invalid') return { outcome: 'rejected', claim: null };
+    if (found.kind === 'invalid') return unkeyed('key-invalid');
     if (found.kind === 'absent')
-      return { outcome: policy.key.presence === 'required' ? 'rejected' : 'bypassed', claim: null };
+      return unkeyed(policy.key.presence === 'required' ? 'key-missing' : 'no-key');
     key = found.key;
   } else if (
     confirmHeadKey(policy.key, key, body, firstValue(head.rawHeaders, 'content-type')).kind === 'invalid'
   ) {
-    return { outcome: 'rejected', claim: null };
+    return unkeyed('key-invalid');
   }
   const digest = fingerprint(policy.fingerprint, head, body);
   const current = snapshot.secrets[0];
   if (current === undefined) return SHADOW_FAILED;
   // To observe is to ask nobody.
   const silent = { ...policy, reconcile: null };
-  const recordKeys = [recordKey(current, `${OBSERVED}${policy.keyspace}`, scope, key)];
+  const recordKeys = [recordKey(current, observedKeyspace(policy.keyspace), scope, key)];
   const claimed = await claim({ ...context, policy: silent }, recordKeys, digest, body);
   if (claimed.kind === 'down') return SHADOW_FAILED;
   const decision = decide(claimed.result, digest, silent);
+  if (decision.kind === 'execute') {
+    const held = { recordKey: claimed.recordKey, owner: claimed.owner, token: decision.token };
+    return { end: 'executed', recordKey: claimed.recordKey, claim: held };
+  }
+  return { end: endOf(decision), recordKey: claimed.recordKey, claim: null };
+}
+
+function unkeyed(end: ObservedEnd): Shadow {
+  return { end, recordKey: null, claim: null };
+}
+
+function endOf(decision: Exclude<ReturnType<typeof decide>, { kind: 'execute' }>): ObservedEnd {
   switch (decision.kind) {
-    case 'execute':
-      return {
-        outcome: 'executed',
-        claim: { recordKey: claimed.recordKey, owner: claimed.owner, token: decision.token },
-      };
     case 'replay':
     case 'unseal':
+    // Observing keeps no response: that there is none says nothing.
     case 'response-not-stored':
-      return { outcome: 'replayed', claim: null };
+      return 'replayed';
     case 'join':
-      return { outcome: 'joined', claim: null };
+      return 'joined';
     case 'in-flight':
-      return { outcome: 'in_flight', claim: null };
+      return 'in-flight';
     case 'mismatch':
+      return 'key-reused';
     case 'policy-changed':
-      return { outcome: 'mismatch', claim: null };
+      return 'policy-changed';
     case 'probe':
     case 'reopen':
     case 'outcome-unknown':
-      return { outcome: 'unknown', claim: null };
+      return 'outcome-unknown';
     default:
       return unreachable(decision);
   }
@@ -133,30 +170,47 @@ async function shadowClaim(
 async function finishShadow(
   context: RequestContext,
   pending: Promise<Shadow>,
-  ending: Ending,
+  { status }: Ending,
+  exchangeEnd: ExchangeEnd | null,
 ): Promise<void> {
-  const { engine, policy } = context;
   const shadow = await pending;
-  if (shadow.claim === null) {
-    engine.metrics.observed(policy.name, shadow.outcome);
-    return;
-  }
-  const held = shadow.claim;
-  const settlement = settle({ kind: 'complete', status: ending.status, end: 'proven' }, 'over-limit', policy);
-  const unsure = ending.problem !== null && ending.problem !== 'upstream-unreachable';
+  const end =
+    shadow.claim === null ? shadow.end : await settleShadow(context, shadow.claim, status, exchangeEnd);
+  noteObserved(context, end, { recordKey: shadow.recordKey, status });
+}
+
+async function settleShadow(
+  { engine, policy }: RequestContext,
+  held: Claim,
+  status: number,
+  exchangeEnd: ExchangeEnd | null,
+): Promise<ObservedEnd> {
+  const settlement = settle(enforcedEnd(exchangeEnd, status), 'over-limit', policy);
   try {
-    if (ending.problem === 'upstream-unreachable' || settlement.kind === 'release')
-      await engine.store.release(held, null);
-    else if (unsure || ending.status === 0 || settlement.kind === 'park')
-      await engine.store.park(held, 'observed');
-    else
-      await engine.store.complete(
-        held,
-        { kind: 'unstored', status: ending.status, receivedAtMs: engine.wallMs() },
-        policy.retainMs,
-      );
+    switch (settlement.kind) {
+      case 'release':
+        await engine.store.release(held, null);
+        return exchangeEnd?.kind === 'never-dispatched' ? 'unreachable' : 'released';
+      case 'park':
+        await engine.store.park(held, 'observed');
+        return 'parked';
+      case 'complete': {
+        const response = { kind: 'unstored', status, receivedAtMs: engine.wallMs() } as const;
+        await engine.store.complete(held, response, policy.retainMs);
+        return 'executed';
+      }
+      default:
+        return unreachable(settlement);
+    }
   } catch {
     // Observing promises nothing; the record lapses by itself.
+    return 'store-unavailable';
   }
-  engine.metrics.observed(policy.name, shadow.outcome);
+}
+
+/** Enforcing goes on without a client that went away, and keeps the answer, so its repeat would be a replay. */
+function enforcedEnd(end: ExchangeEnd | null, status: number): ExchangeEnd {
+  if (end === null) return { kind: 'failed', cause: 'aborted', message: 'ended without an exchange' };
+  const left = end.kind === 'failed' && end.cause === 'aborted';
+  return left ? { kind: 'complete', status: status === 0 ? 200 : status, end: 'proven' } : end;
 }

@@ -11,6 +11,7 @@ import type { ProblemCode } from '../problems/registry.ts';
 import type { Store } from '../store/contract.ts';
 import type { KeepAlive } from '../store/keep-alive.ts';
 import type { Admission } from './admission.ts';
+import type { ObservedLog } from './observed-log.ts';
 import type { Principal, Principals } from './principals.ts';
 import type { Reconciler } from './reconcile.ts';
 import type { Resealer } from './resealer.ts';
@@ -24,6 +25,8 @@ export type Engine = {
   readonly settler: Settler;
   readonly reconciler: Reconciler;
   readonly metrics: Metrics;
+  /** What routes with `mode: observe` saw. */
+  readonly observed: ObservedLog;
   readonly log: Log;
   readonly budget: ByteBudget;
   readonly waiters: Waiters;

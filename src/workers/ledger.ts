@@ -1,5 +1,6 @@
 import type { Worker } from 'node:cluster';
 import type { NotReady } from '../admin/health.ts';
+import { addUpObserved, type ObservedRoute } from '../core/observed.ts';
 import { addUp, withoutGauges } from '../observe/add-up.ts';
 import type { SampleFamily } from '../observe/exposition.ts';
 import type { Report } from './messages.ts';
@@ -24,6 +25,7 @@ export type Collected = {
   /** Of those that answered in time. */
   readonly ofProcesses: readonly { readonly worker: number; readonly families: readonly SampleFamily[] }[];
   readonly inFlight: number;
+  readonly observed: readonly ObservedRoute[];
 };
 
 const COLLECT_MS = 500;
@@ -33,6 +35,8 @@ type Account = {
   last: Report | null;
   /** Of the last answer to a question. */
   ofProcess: readonly SampleFamily[];
+  /** As last reported. */
+  observed: readonly ObservedRoute[];
   /** Asked, and no answer yet. */
   asked: 'no' | 'yes';
   onAnswer: (() => void) | null;
@@ -41,6 +45,7 @@ type Account = {
 export function createLedger(): Ledger {
   const accounts = new Map<Worker, Account>();
   let departed: readonly SampleFamily[] = [];
+  let departedObserved: readonly ObservedRoute[] = [];
   let collecting: Promise<Collected> | null = null;
 
   const inFlight = (): number =>
@@ -53,18 +58,7 @@ export function createLedger(): Ledger {
   };
 
   const collect = async (ask: (process: Worker) => void): Promise<Collected> => {
-    const answers: Promise<void>[] = [];
-    for (const [process, account] of accounts) {
-      // One that hangs has cost the first scrape its patience; the later ones do not wait for it again.
-      if (account.asked === 'yes') continue;
-      account.asked = 'yes';
-      answers.push(
-        new Promise((resolve) => {
-          account.onAnswer = resolve;
-        }),
-      );
-      ask(process);
-    }
+    const answers = askAll(accounts, ask);
     await within(Promise.all(answers));
     const all = [...accounts.values()];
     return {
@@ -73,17 +67,26 @@ export function createLedger(): Ledger {
         asked === 'yes' ? [] : [{ worker, families: ofProcess }],
       ),
       inFlight: inFlight(),
+      observed: addUpObserved([departedObserved, ...all.map(({ observed }) => observed)]),
     };
   };
 
   return {
     enter(worker, process) {
-      accounts.set(process, { worker, last: null, ofProcess: [], asked: 'no', onAnswer: null });
+      accounts.set(process, {
+        worker,
+        last: null,
+        ofProcess: [],
+        observed: [],
+        asked: 'no',
+        onAnswer: null,
+      });
     },
     record(process, report) {
       const account = accounts.get(process);
       if (account === undefined) return;
       account.last = report;
+      if (report.observed !== null) account.observed = report.observed;
       if (report.ofProcess === null) return;
       account.ofProcess = report.ofProcess;
       answered(account);
@@ -93,6 +96,7 @@ export function createLedger(): Ledger {
       if (account === undefined) return;
       accounts.delete(process);
       departed = addUp([departed, withoutGauges(account.last?.counted ?? [])]);
+      departedObserved = addUpObserved([departedObserved, account.observed]);
       answered(account);
     },
     inFlight,
@@ -106,6 +110,25 @@ export function createLedger(): Ledger {
       return await collecting;
     },
   };
+}
+
+function askAll(
+  accounts: ReadonlyMap<Worker, Account>,
+  ask: (process: Worker) => void,
+): readonly Promise<void>[] {
+  const answers: Promise<void>[] = [];
+  for (const [process, account] of accounts) {
+    // One that hangs has cost the first scrape its patience; the later ones do not wait for it again.
+    if (account.asked === 'yes') continue;
+    account.asked = 'yes';
+    answers.push(
+      new Promise((resolve) => {
+        account.onAnswer = resolve;
+      }),
+    );
+    ask(process);
+  }
+  return answers;
 }
 
 async function within(answers: Promise<unknown>): Promise<void> {

@@ -1,5 +1,6 @@
 import type { NotReady } from '../admin/health.ts';
 import type { ResolvedConfig } from '../config/resolved.ts';
+import type { ObservedRoute } from '../core/observed.ts';
 import type { SampleFamily } from '../observe/exposition.ts';
 
 /** What the primary and a worker say to each other. Both run the same version: the primary starts its workers itself. */
@@ -24,6 +25,8 @@ export type Report = {
   readonly counted: readonly SampleFamily[];
   /** Of the process itself; null where nobody asked: a report that came by itself. */
   readonly ofProcess: readonly SampleFamily[] | null;
+  /** What routes with `mode: observe` saw; null: as last reported. */
+  readonly observed: readonly ObservedRoute[] | null;
   readonly inFlight: number;
   /** Why it should get no requests; null: it should. */
   readonly notReady: NotReady | null;
