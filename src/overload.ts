@@ -3,6 +3,7 @@ import type { Pressure } from './core/overload.ts';
 import { type Admission, createAdmission } from './engine/admission.ts';
 import { createMemoryWatch } from './engine/memory-watch.ts';
 import { createPrincipals, type Principals } from './engine/principals.ts';
+import { createTaskRoom, type TaskRoom } from './engine/task-room.ts';
 import type { Waiters } from './engine/types.ts';
 import { createWaiters } from './engine/waiters.ts';
 import { createByteBudget } from './http/byte-budget.ts';
@@ -17,6 +18,7 @@ import { systemTicker } from './store/ticker.ts';
 export type OverloadParts = {
   readonly budget: ByteBudget;
   readonly waiters: Waiters;
+  readonly tasks: TaskRoom;
   readonly principals: Principals | null;
   pressure(): Pressure;
   admission(limits: ResolvedConfig['limits'], inFlight: () => number): Admission;
@@ -48,12 +50,14 @@ export function createOverload(
   const { pressure } = watch;
   const budget = createByteBudget(limits.bufferBytesMax);
   const waiters = createWaiters(limits.joinersMax, pressure);
+  const tasks = createTaskRoom(limits.tasksMax);
   const { inFlightMax, newKeys } = limits.principal;
   const principals =
     inFlightMax === null && newKeys === null ? null : createPrincipals(limits.principal, monotonicMs);
   return {
     budget,
     waiters,
+    tasks,
     principals,
     pressure,
     admission: ({ inFlightMax: ofAllMax, bufferBytesMax }, inFlight) =>
@@ -66,6 +70,7 @@ export function createOverload(
     connections: () => listener?.room() ?? 'has-room',
     figures: () => ({
       joinedWaiters: waiters.count(),
+      tasksRunning: tasks.running(),
       bufferBytes: budget.usedBytes(),
       pressure: pressure(),
       settlementsPending: settlementsPending(),

@@ -111,6 +111,7 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
     log,
     budget: overload.budget,
     waiters: overload.waiters,
+    tasks: overload.tasks,
     resealer: createResealer({
       store,
       onEnded: (result) => metrics.responseResealed(result),

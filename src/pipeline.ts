@@ -21,6 +21,7 @@ import { readBody } from './engine/read-body.ts';
 import { answerReserved } from './engine/reserved.ts';
 import { answerOverloaded, answerProblem, answerStoreUnavailable, refuse } from './engine/respond.ts';
 import { answerStored } from './engine/stored.ts';
+import { startTask } from './engine/task.ts';
 import type { Ending, Engine, RequestContext, Snapshot } from './engine/types.ts';
 import { verifyDelivery } from './engine/verify.ts';
 import { guard } from './http/guard.ts';
@@ -226,6 +227,8 @@ async function act(
   body: HeldBody,
 ): Promise<Ending> {
   const decision = decide(claimed.result, digest, context.policy);
+  const started = startTask(context, claimed, decision, body);
+  if (started !== null) return await started;
   switch (decision.kind) {
     case 'execute': {
       const held = { recordKey: claimed.recordKey, owner: claimed.owner, token: decision.token };

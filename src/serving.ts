@@ -1,7 +1,7 @@
 import { forwardRequestHeaders } from './core/headers.ts';
 import { plan } from './core/plan.ts';
 import type { RoutePolicy } from './core/policy.ts';
-import { reservedRest } from './core/reserved.ts';
+import { loggedTarget, reservedRest } from './core/reserved.ts';
 import { firstValue, type RequestHead } from './core/wire.ts';
 import type { Ending, Engine, Snapshot } from './engine/types.ts';
 import { guard } from './http/guard.ts';
@@ -49,8 +49,9 @@ export function createServing(options: ServingOptions): Serving {
   const handle = async (incoming: Incoming): Promise<void> => {
     engine.metrics.inFlight.inc();
     try {
-      const ending = await handleRequest(engine, options.snapshot(), incoming);
-      report(engine, incoming, ending);
+      const snapshot = options.snapshot();
+      const ending = await handleRequest(engine, snapshot, incoming);
+      report(engine, snapshot, incoming, ending);
     } catch (error) {
       // A defect of ours: the client must not take silence or half an answer for the truth.
       engine.log.unexpected(error);
@@ -83,7 +84,11 @@ export function createServing(options: ServingOptions): Serving {
       const endMs = engine.monotonicMs() + timeoutMs;
       for (;;) {
         tick();
-        const busy = engine.metrics.inFlight.value() + engine.settler.pending() + options.tunnel.count();
+        const busy =
+          engine.metrics.inFlight.value() +
+          engine.tasks.running() +
+          engine.settler.pending() +
+          options.tunnel.count();
         if (busy === 0) return 'idle';
         if (engine.monotonicMs() >= endMs) return 'still-busy';
         await new Promise((resolve) => setTimeout(resolve, TICK_MS));
@@ -92,9 +97,10 @@ export function createServing(options: ServingOptions): Serving {
   };
 }
 
-function report(engine: Engine, incoming: Incoming, ending: Ending): void {
+function report(engine: Engine, { config }: Snapshot, incoming: Incoming, ending: Ending): void {
   const durationMs = engine.monotonicMs() - incoming.startedMs;
   const { context } = ending;
+  const isOwn = context === null || context.path === '';
   engine.metrics.requestEnded(
     context?.policy.name ?? 'unmatched',
     context?.requestClass ?? 'none',
@@ -108,7 +114,7 @@ function report(engine: Engine, incoming: Incoming, ending: Ending): void {
     status: ending.status,
     durationMs,
     method: incoming.head.method,
-    target: incoming.head.target,
+    target: isOwn ? loggedTarget(config.reserved, incoming.head.target) : incoming.head.target,
     recordKey: context?.recordKey ?? null,
     attempt: ending.attempt,
     problem: ending.problem,

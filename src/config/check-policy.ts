@@ -2,6 +2,7 @@ import { METHODS } from '../core/method.ts';
 import { checkMessage } from './check-message.ts';
 import { checkPrecondition, checkPreconditionOfRoute } from './check-precondition.ts';
 import { checkReconcile } from './check-reconcile.ts';
+import { checkTask } from './check-task.ts';
 import { type Finding, fault, warning } from './check-top.ts';
 import { nearestName } from './near.ts';
 import { UNMATCHED_NAME } from './resolve.ts';
@@ -75,6 +76,7 @@ export function checkPolicy(policy: Policy, top: Top | null, around: ConfigPath)
   if (policy.precondition !== 'off')
     found.push(...checkPrecondition(policy.precondition, (...path) => at('precondition', ...path)));
   found.push(...checkMessage(policy, at));
+  found.push(...checkTask(policy, top, at));
   if (top !== null) found.push(...checkAgainstTop(policy, top, at));
   return found;
 }
@@ -112,16 +114,17 @@ function checkAgainstTop(
     policy.onUnknown === 'retry' ||
     (policy.reconcile !== 'off' &&
       policy.reconcile.rules.some(({ verdict }) => verdict === 'did-not-happen'));
-  if (frees && policy.quiet < head + lateAnswer) {
-    found.push(
-      warning(
-        'quiet is shorter than headTimeout and lateAnswer together, for which a backend may still be at work; a repeat could execute while the first request still does',
-        at('quiet'),
-        at('onUnknown'),
-        at('reconcile'),
-      ),
+  const repeatable = (during: string): Finding =>
+    warning(
+      `quiet is shorter than ${during}, for which a backend may still be at work; a repeat could execute while the first request still does`,
+      at('quiet'),
+      at('onUnknown'),
+      at('reconcile'),
     );
-  }
+  if (frees && policy.quiet < head + lateAnswer)
+    found.push(repeatable('headTimeout and lateAnswer together'));
+  if (frees && policy.task !== 'off' && policy.quiet < policy.task.timeout)
+    found.push(repeatable('task.timeout'));
   return found;
 }
 

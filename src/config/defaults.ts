@@ -36,6 +36,7 @@ export const POLICY_DEFAULTS = {
   quiet: '60s',
   reconcile: 'off',
   precondition: 'off',
+  task: 'off',
   onStoreDown: 'refuse',
   unprovenEnd: 'park',
   limits: { request: '1MiB', response: '1MiB' },
@@ -55,6 +56,16 @@ export const RECONCILE_DEFAULTS = {
 export const PRECONDITION_DEFAULTS = {
   methods: ['PUT', 'PATCH', 'DELETE'],
   require: 'if-match',
+} as const;
+
+/** Within `task`, where there is one. */
+export const TASK_DEFAULTS = {
+  respond: 'prefer',
+  onRepeat: 'state',
+  wait: '30s',
+  waiters: 100,
+  timeout: '15m',
+  retryAfter: '2s',
 } as const;
 
 export const DEFAULTS = {
@@ -101,6 +112,7 @@ export const DEFAULTS = {
     buffer: '256MiB',
     inFlight: 10_000,
     joiners: 2_000,
+    tasks: 100,
     memory: { refusePercent: 85, stopPercent: 92 },
   },
   trustedProxies: [],

@@ -12,6 +12,7 @@ import { STORE_SIZE_DEFAULTS } from './defaults.ts';
 import { resolveMessage } from './resolve-message.ts';
 import { resolvePrecondition } from './resolve-precondition.ts';
 import { resolveReconcile } from './resolve-reconcile.ts';
+import { resolveTask } from './resolve-task.ts';
 import type { ListenAddress, ResolvedConfig, StoreConfig } from './resolved.ts';
 import type { Top } from './schema.ts';
 import type { Policy, Route } from './schema-policy.ts';
@@ -88,6 +89,7 @@ export function resolveConfig(
       bufferBytesMax: limits.buffer,
       inFlightMax: limits.inFlight,
       joinersMax: limits.joiners,
+      tasksMax: limits.tasks,
       memory: {
         refuseShare: limits.memory.refusePercent / 100,
         stopShare: limits.memory.stopPercent / 100,
@@ -228,6 +230,7 @@ function resolvePolicy(
     quietMs: policy.quiet,
     reconcile: resolveReconcile(policy.reconcile),
     precondition: resolvePrecondition(policy.precondition),
+    task: resolveTask(policy.task),
     onStoreDown: policy.onStoreDown,
     unprovenEnd: policy.unprovenEnd,
     requestBytesMax: policy.limits.request,

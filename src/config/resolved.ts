@@ -101,6 +101,8 @@ export type ResolvedConfig = {
     readonly inFlightMax: number;
     /** Waiting at once for the response of another, over all keys. */
     readonly joinersMax: number;
+    /** Executions in the background at once. */
+    readonly tasksMax: number;
     /** Parts of the memory, 0 to 1. */
     readonly memory: { readonly refuseShare: number; readonly stopShare: number };
     /** Of one principal in this process; null: not bounded. */

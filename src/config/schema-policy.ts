@@ -6,6 +6,7 @@ import { fingerprint, key, scope } from './schema-identity.ts';
 import { message } from './schema-message.ts';
 import { precondition } from './schema-precondition.ts';
 import { reconcile } from './schema-reconcile.ts';
+import { task } from './schema-task.ts';
 
 /**
  * The fields of a policy, as `defaults` and every route have them. The text of a field is its entry in the reference:
@@ -142,6 +143,7 @@ export const policyFields = {
     ),
   reconcile: reconcile.prefault(D.reconcile),
   precondition: precondition.prefault(D.precondition),
+  task: task.prefault(D.task),
   onStoreDown: choice(['refuse', 'forward'])
     .prefault(D.onStoreDown)
     .describe(

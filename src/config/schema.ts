@@ -140,6 +140,11 @@ const limits = section({
     .describe(
       'Most requests waiting at once for the response of another with their key, over all keys and workers; one more gets 429. Each asks the store four times a second.',
     ),
+  tasks: count(1, 1_000_000)
+    .prefault(D.limits.tasks)
+    .describe(
+      'Most executions in the background at once (`task`), over all routes; one more gets 429. Several workers share it equally. Each holds a connection to the backend: keep it below `upstream.connections`, or other requests find none.',
+    ),
   memory: memory
     .prefault({})
     .describe(

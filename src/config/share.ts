@@ -17,6 +17,7 @@ export function shareOfWorker(config: ResolvedConfig, workers: number): Resolved
       bufferBytesMax: part(limits.bufferBytesMax),
       inFlightMax: part(limits.inFlightMax),
       joinersMax: part(limits.joinersMax),
+      tasksMax: part(limits.tasksMax),
     },
     store: withConnections(store, (whole) => Math.max(part(whole), STORE_CONNECTIONS_LEAST)),
   };

@@ -1,4 +1,5 @@
 import type { KeySource, PathSegment, RoutePolicy } from './policy.ts';
+import type { TaskPolicy } from './task.ts';
 import { unreachable } from './unreachable.ts';
 
 /** What a client needs to know of a route to repeat its requests safely. Plain data, as the discovery document has it. */
@@ -37,6 +38,8 @@ export type RouteDescription = {
     readonly methods: readonly string[];
     readonly require: 'if-match' | 'none';
   } | null;
+  /** Which keyed requests are answered 202 and executed in the background; null: none. */
+  readonly task: Pick<TaskPolicy, 'respond' | 'onRepeat' | 'waitMs'> | null;
   readonly requestBytesMax: number;
   readonly responseBytesMax: number;
 };
@@ -82,9 +85,14 @@ export function describeRoute(policy: RoutePolicy): RouteDescription {
       policy.precondition === null
         ? null
         : { methods: policy.precondition.methods, require: policy.precondition.require },
+    task: policy.task === null ? null : describeTask(policy.task),
     requestBytesMax: policy.requestBytesMax,
     responseBytesMax: policy.responseBytesMax,
   };
+}
+
+function describeTask({ respond, onRepeat, waitMs }: TaskPolicy): RouteDescription['task'] {
+  return { respond, onRepeat, waitMs };
 }
 
 function placeOf(source: KeySource): KeyPlace {

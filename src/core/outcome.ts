@@ -4,6 +4,7 @@ export const OUTCOMES = [
   'executed',
   'replayed',
   'joined',
+  'accepted',
   'unstored',
   'unreadable',
   'released',

@@ -8,6 +8,8 @@ export const OVERLOADS = [
   'memory',
   /** Requests waiting for the response of another, `limits.joiners`. */
   'joiners',
+  /** Executions in the background, `limits.tasks`. */
+  'tasks',
   /** Keyed requests in flight of one principal, `limits.principal.inFlight`. */
   'principal_in_flight',
   /** New keys of one principal, `limits.principal.newKeys`. */

@@ -2,6 +2,7 @@ import type { MessagePreset } from './message.ts';
 import type { PreconditionPolicy } from './precondition.ts';
 import type { ReconcilePolicy } from './reconcile.ts';
 import type { SignaturePolicy } from './signature.ts';
+import type { TaskPolicy } from './task.ts';
 
 /** A route's policy: plain frozen data, resolved when the configuration is loaded. */
 
@@ -120,6 +121,8 @@ export type RoutePolicy = {
   readonly reconcile: ReconcilePolicy | null;
   /** Null: conditional requests are the backend's business alone. */
   readonly precondition: PreconditionPolicy | null;
+  /** Null: every client waits for its answer. */
+  readonly task: TaskPolicy | null;
   readonly onStoreDown: 'refuse' | 'forward';
   /** What a response whose end cannot be proven does. */
   readonly unprovenEnd: 'park' | 'trust';

@@ -12,6 +12,18 @@ export function reservedRest(reserved: { readonly prefix: string } | null, path:
   return path.charCodeAt(prefix.length) === 0x2f ? path.slice(prefix.length + 1) : null;
 }
 
+/** Of a task id, enough to find a record by. */
+const TASK_CHARS = 12;
+
+/** The target of a request below the prefix, as it may be logged: a whole task id opens a response. */
+export function loggedTarget(reserved: { readonly prefix: string } | null, target: string): string {
+  if (reserved === null) return target;
+  const tasks = `${reserved.prefix}/tasks/`;
+  const at = target.indexOf(tasks);
+  const end = at + tasks.length + TASK_CHARS;
+  return at === -1 || target.length <= end ? target : `${target.slice(0, end)}…`;
+}
+
 export type ReservedName = {
   /** The first segment, which names the resource; `''` for the prefix itself. */
   readonly name: string;

@@ -7,6 +7,8 @@ export type Principals = {
 
 export type Principal = {
   enter(): 'entered' | 'full';
+  /** A place more, for what outlives a request that has entered and is about to leave; it leaves for itself. */
+  hold(): void;
   leave(): void;
   /** One of the records it may still make. Only between enter and leave. */
   takeNewKey(): { readonly kind: 'taken' } | { readonly kind: 'none-left'; readonly retryAfterMs: number };
@@ -77,6 +79,10 @@ class Held implements Principal {
     if (inFlightMax !== null && this.#inFlight >= inFlightMax) return 'full';
     this.#inFlight += 1;
     return 'entered';
+  }
+
+  hold(): void {
+    this.#inFlight += 1;
   }
 
   leave(): void {

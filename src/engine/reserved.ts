@@ -4,12 +4,14 @@ import type { Incoming } from '../http/seam.ts';
 import { discovery } from './discovery.ts';
 import { answerOwn, NOTHING_HERE, type Resource } from './resource.ts';
 import { refuse } from './respond.ts';
+import { taskStatus } from './task-status.ts';
 import type { Ending, Engine, Snapshot } from './types.ts';
 
 /** The one table of resources. */
 const RESOURCES: readonly Resource[] = [
   { name: '', methods: ['GET'], answer: discovery },
   { name: 'routes', methods: ['GET'], answer: discovery },
+  { name: 'tasks', methods: ['GET'], answer: taskStatus },
 ];
 
 /** `rest`: what follows the prefix. */

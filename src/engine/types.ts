@@ -17,6 +17,7 @@ import type { Reconciler } from './reconcile.ts';
 import type { Resealer } from './resealer.ts';
 import type { Sealing } from './sealing.ts';
 import type { Settler } from './settler.ts';
+import type { TaskRoom } from './task-room.ts';
 
 /** What lives as long as the process. */
 export type Engine = {
@@ -30,6 +31,7 @@ export type Engine = {
   readonly log: Log;
   readonly budget: ByteBudget;
   readonly waiters: Waiters;
+  readonly tasks: TaskRoom;
   readonly resealer: Resealer;
   readonly wallMs: () => number;
   readonly monotonicMs: () => number;
@@ -66,6 +68,7 @@ export type RequestContext = {
   /** The head with its target in origin form. */
   readonly head: RequestHead;
   readonly host: string;
+  /** `''` below the reserved prefix. */
   readonly path: string;
   readonly policy: RoutePolicy;
   readonly requestClass: RequestClass;

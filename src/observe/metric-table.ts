@@ -148,6 +148,20 @@ export const METRICS = {
     kind: 'gauge',
     help: 'Requests waiting for the response of an execution in flight with the same key.',
   },
+  tasksRunning: {
+    ...plain,
+    name: 'onceward_tasks_running',
+    kind: 'gauge',
+    help: 'Executions in the background at this moment.',
+  },
+  tasksEnded: {
+    name: 'onceward_tasks_ended_total',
+    kind: 'counter',
+    help: 'Executions in the background that have ended, by the outcome that a client waiting for it would have had.',
+    labels: [ROUTE, OUTCOME],
+    buckets: [],
+    start: 'first-use',
+  },
   overloads: {
     name: 'onceward_overloads_total',
     kind: 'counter',

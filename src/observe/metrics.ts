@@ -49,6 +49,7 @@ export type Metrics = Scraped & {
   observed(route: string, outcome: Outcome): void;
   precondition(route: string, result: PreconditionResult): void;
   signature(route: string, verdict: SignatureVerdict): void;
+  taskEnded(route: string, outcome: Outcome): void;
   problem(code: ProblemCode): void;
   overloaded(overload: Overload): void;
   configReload(result: ReloadResult): void;
@@ -69,6 +70,7 @@ type RouteCells = {
   readonly observed: Children<NumberCell>;
   readonly preconditions: Children<NumberCell>;
   readonly signatures: Children<NumberCell>;
+  readonly tasks: Children<NumberCell>;
 };
 
 // tidy: a method for each thing that is counted, a line or two each.
@@ -148,6 +150,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     signature(route, verdict) {
       cellsOf(route).signatures.get(verdict).value += 1;
     },
+    taskEnded(route, outcome) {
+      cellsOf(route).tasks.get(outcome).value += 1;
+    },
     problem(code) {
       problems.get(code).value += 1;
     },
@@ -214,6 +219,7 @@ function routeCells(families: Families, route: string): RouteCells {
       families.preconditions.child([route, result]),
     ),
     signatures: new Children(SIGNATURE_VERDICTS, (verdict) => families.signatures.child([route, verdict])),
+    tasks: new Children(OUTCOMES, (outcome) => families.tasksEnded.child([route, outcome])),
   };
 }
 

@@ -11,6 +11,7 @@ import { createProcessMetrics } from './process-metrics.ts';
 /** What is held at this moment, read at scrape time. */
 export type LoadFigures = {
   readonly joinedWaiters: number;
+  readonly tasksRunning: number;
   readonly bufferBytes: number;
   readonly pressure: Pressure;
   readonly settlementsPending: number;
@@ -48,6 +49,7 @@ export function createFamilies() {
     upstreamSeconds: histogramFamily(METRICS.upstreamSeconds),
     storeSeconds: histogramFamily(METRICS.storeSeconds),
     inFlight: numberFamily(METRICS.inFlight),
+    tasksEnded: numberFamily(METRICS.tasksEnded),
     unknownRecords: numberFamily(METRICS.unknownRecords),
     unknownSeen: numberFamily(METRICS.unknownSeen),
     claimsLost: numberFamily(METRICS.claimsLost),
@@ -78,6 +80,7 @@ export function createScraped(families: Families, options: ScrapedOptions): Scra
       numberSamples(families.inFlight),
       ...loadSamples(options.load()),
       numberSamples(families.overloads),
+      numberSamples(families.tasksEnded),
       numberSamples(families.unknownRecords),
       numberSamples(families.claimsLost),
       numberSamples(families.responsesUnreadable),
@@ -110,6 +113,7 @@ export function createScraped(families: Families, options: ScrapedOptions): Scra
 function loadSamples(load: LoadFigures): readonly SampleFamily[] {
   return [
     singleSample(METRICS.joinedWaiters, load.joinedWaiters),
+    singleSample(METRICS.tasksRunning, load.tasksRunning),
     singleSample(METRICS.bufferBytes, load.bufferBytes),
     singleSample(METRICS.memoryPressure, PRESSURE_VALUES[load.pressure]),
     singleSample(METRICS.settlementsPending, load.settlementsPending),

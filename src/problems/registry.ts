@@ -296,6 +296,28 @@ const table = {
       'Onceward is a reverse proxy: CONNECT, and an upgrade with a key, are not served. Use another method.',
     clause: 'RFC 9110 section 15.6.2',
   },
+  'task-unknown': {
+    status: 404,
+    title: 'No such task',
+    retryable: false,
+    sameKey: null,
+    executed: null,
+    retryAfterMs: null,
+    detail:
+      'There is no task with this id for this caller. Ask with the credentials that the task was started with, at the Location of its 202.',
+    clause: 'RFC 9110 section 15.5.5',
+  },
+  'task-expired': {
+    status: 410,
+    title: 'Nothing is known of this task any more',
+    retryable: false,
+    sameKey: null,
+    executed: 'unknown',
+    retryAfterMs: null,
+    detail:
+      'The record of this task is gone: its retention is over, or it was not executed and its key has been free since. A start with the same key would execute; ask the backend first whether the task was done.',
+    clause: 'RFC 9110 section 15.5.11',
+  },
   'method-not-allowed': {
     status: 405,
     title: 'Method not allowed',

@@ -30,6 +30,7 @@ beforeAll(() => {
     },
     { name: 'documents', match: { path: '/documents/*' }, precondition: { require: 'if-match' } },
     { name: 'hooks', match: { path: '/hooks' }, message: { preset: 'github', secrets: ['hunter2hunter2'] } },
+    { name: 'report', match: { path: '/report' }, task: { onRepeat: 'attach', wait: '20s' } },
     { name: 'trial', match: { path: '/trial' }, mode: 'observe' },
     {
       name: 'asked',
@@ -94,6 +95,21 @@ describe('onceward explain', () => {
       /condition +PUT, PATCH, DELETE need If-Match .*428 precondition-required/,
     );
     expect(bare.stdout).toMatch(/answer +428 precondition-required/);
+  });
+
+  it('tells what a task is answered, and what it is not without the preference', async () => {
+    const keyed = ['-X', 'POST', '/report', ...CALLER, '-H', `Idempotency-Key: "${KEY}"`];
+    const plain = await explain(...keyed);
+    const asked = await explain(...keyed, '-H', 'Prefer: respond-async, wait=5');
+
+    expect(plain.stdout).toContain('none: it does not say Prefer: respond-async');
+    for (const text of [
+      'the answer itself if it is there within 5s, else 202 with the Location of the task',
+      'the answer itself if it is there within 5s, else 202 with the same Location',
+      'at most 15m in the background; after it the outcome is unknown',
+      'cut to 20s',
+    ])
+      expect(asked.stdout).toContain(text);
   });
 
   it('finds a key in a body that is read from a file', async () => {

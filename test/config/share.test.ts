@@ -19,12 +19,12 @@ const POSTGRES =
 describe('the share of a worker', () => {
   it('adds up to what the file grants to all, rounded up', () => {
     const config = configOf(
-      'workers: 3\nlimits: { buffer: 256MiB, inFlight: 1000, joiners: 100, connections: 500 }',
+      'workers: 3\nlimits: { buffer: 256MiB, inFlight: 1000, joiners: 100, tasks: 10, connections: 500 }',
     );
 
     const { limits, upstream } = shareOfWorker(config, 3);
 
-    expect(limits).toMatchObject({ inFlightMax: 334, joinersMax: 34, connectionsMax: 500 });
+    expect(limits).toMatchObject({ inFlightMax: 334, joinersMax: 34, tasksMax: 4, connectionsMax: 500 });
     expect(limits.bufferBytesMax).toBe(Math.ceil(config.limits.bufferBytesMax / 3));
     expect(upstream.connectionsMax).toBe(34);
   });

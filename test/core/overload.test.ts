@@ -130,6 +130,7 @@ it('what there can be too much of has a name that metrics and answers keep', () 
     'buffer',
     'memory',
     'joiners',
+    'tasks',
     'principal_in_flight',
     'principal_new_keys',
   ]);

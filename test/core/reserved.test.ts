@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { reservedName, reservedRest } from '../../src/core/reserved.ts';
+import { loggedTarget, reservedName, reservedRest } from '../../src/core/reserved.ts';
 
 describe('a path is below the reserved prefix', () => {
   const reserved = { prefix: '/.well-known/onceward' };
@@ -26,5 +26,17 @@ describe('a path is below the reserved prefix', () => {
     ['tasks/abc/response', { name: 'tasks', tail: 'abc/response' }],
   ])('and %j names its resource', (rest, named) => {
     expect(reservedName(rest)).toEqual(named);
+  });
+});
+
+describe('the target of a task', () => {
+  it.each([
+    [{ prefix: '/p' }, '/p/tasks/0123456789abcdef/response', '/p/tasks/0123456789ab…'],
+    [{ prefix: '/p' }, 'http://h/p/tasks/0123456789abcdef?x', 'http://h/p/tasks/0123456789ab…'],
+    [{ prefix: '/p' }, '/p/tasks/0123456789ab', '/p/tasks/0123456789ab'],
+    [{ prefix: '/p' }, '/p/routes/0123456789abcdef', '/p/routes/0123456789abcdef'],
+    [null, '/p/tasks/0123456789abcdef', '/p/tasks/0123456789abcdef'],
+  ])('under %j, %s is logged as %s', (reserved, target, logged) => {
+    expect(loggedTarget(reserved, target)).toBe(logged);
   });
 });

@@ -28,6 +28,7 @@ function amountOf(line: string): number {
 function loaded(pressure: Pressure, connections: number): readonly SampleFamily[] {
   const none = {
     joinedWaiters: 0,
+    tasksRunning: 0,
     bufferBytes: 0,
     settlementsPending: 0,
     principals: 0,
@@ -72,6 +73,7 @@ describe('the counts of two processes', () => {
     expect(gauges(sampleMetrics().counted())).toEqual([
       'onceward_in_flight',
       'onceward_joined_waiters',
+      'onceward_tasks_running',
       'onceward_buffer_bytes',
       'onceward_memory_pressure',
       'onceward_settlements_pending',

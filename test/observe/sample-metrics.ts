@@ -11,6 +11,7 @@ export function sampleMetrics(options: Partial<MetricsOptions> = {}): Metrics {
     statsDeadlineMs: 1_000,
     load: () => ({
       joinedWaiters: 2,
+      tasksRunning: 9,
       bufferBytes: 1_024,
       pressure: 'refuse',
       settlementsPending: 3,
@@ -39,6 +40,7 @@ export function useAll(metrics: Metrics): void {
   metrics.observed('refunds', 'mismatch');
   metrics.precondition('payments', 'required');
   metrics.signature('payments', 'genuine');
+  metrics.taskEnded('payments', 'executed');
   metrics.problem('in-flight');
   metrics.overloaded('buffer');
   metrics.configReload('applied');

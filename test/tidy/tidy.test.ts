@@ -81,6 +81,7 @@ describe('the tree is tidy', () => {
       'src/core/signature-parts.ts',
       'src/core/signature-sns.ts',
       'src/core/signature-twilio.ts',
+      'src/core/task-id.ts',
     ];
     const wrong = sources
       .filter((source) => folderOf(source.path) === 'core')

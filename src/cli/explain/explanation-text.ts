@@ -5,6 +5,7 @@ import { problemType } from '../../problems/registry.ts';
 import { caseRow, problemText, storeDownRow } from './decision-text.ts';
 import type { Explanation, FieldPresence, Identity } from './explanation.ts';
 import { preconditionRows } from './precondition-text.ts';
+import { taskSections } from './task-text.ts';
 
 /** An explanation for people, and the same as data. The key is shortened: a key is a secret of its caller. */
 
@@ -67,6 +68,7 @@ export function sectionsOf(explanation: Explanation): readonly Section[] {
             storeDownRow(explanation.policy),
           ],
         },
+        ...taskSections(explanation.policy, explanation.task),
         { title: 'what the answer of the backend does to the key', rows: statusRows(explanation.policy) },
         { title: 'limits', rows: limitRows(explanation.policy) },
       ];

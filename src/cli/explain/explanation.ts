@@ -9,6 +9,7 @@ import { missingKeyDetail, type Planned, plan } from '../../core/plan.ts';
 import type { KeySource, RoutePolicy } from '../../core/policy.ts';
 import type { ClaimResult } from '../../core/record.ts';
 import { reservedRest } from '../../core/reserved.ts';
+import { type TaskWish, taskWish } from '../../core/task.ts';
 import { unreachable } from '../../core/unreachable.ts';
 import { allValues, firstValue, type RequestHead } from '../../core/wire.ts';
 import { guard } from '../../http/guard.ts';
@@ -39,6 +40,8 @@ export type Explanation =
       readonly requestClass: RequestClass;
       readonly identity: Identity;
       readonly cases: readonly Case[];
+      /** Null: its client waits for the answer. */
+      readonly task: TaskWish | null;
     };
 
 export type Identity = {
@@ -141,7 +144,8 @@ function explainKeyed(
       }
       const identity = identityOf(policy, found, scope, head, body);
       const cases = casesOf(policy, identity.fingerprint.digest);
-      return { kind: 'keyed', policy, requestClass, identity, cases };
+      const task = policy.task === null ? null : taskWish(policy.task, head.rawHeaders);
+      return { kind: 'keyed', policy, requestClass, identity, cases, task };
     }
     default:
       return unreachable(found);

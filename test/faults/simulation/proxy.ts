@@ -4,6 +4,7 @@ import type { Pressure } from '../../../src/core/overload.ts';
 import type { RoutePolicy } from '../../../src/core/policy.ts';
 import { createAdmission } from '../../../src/engine/admission.ts';
 import { createPrincipals } from '../../../src/engine/principals.ts';
+import { createTaskRoom } from '../../../src/engine/task-room.ts';
 import type { Engine, Snapshot } from '../../../src/engine/types.ts';
 import { createWaiters } from '../../../src/engine/waiters.ts';
 import { createByteBudget } from '../../../src/http/byte-budget.ts';
@@ -78,6 +79,7 @@ const METRICS = createMetrics({
 
 const NO_LOAD = {
   joinedWaiters: 0,
+  tasksRunning: 0,
   bufferBytes: 0,
   pressure: 'none',
   settlementsPending: 0,
@@ -144,6 +146,7 @@ export function createProxy(options: ProxyOptions): ProxyProcess {
       const inHand = {
         'bytes of the budget': overload.budget.usedBytes(),
         waiters: overload.waiters.count(),
+        tasks: overload.tasks.running(),
         holds: engine.keepAlive.held(),
         settlements: engine.settler.pending(),
         reseals: engine.resealer.pending(),
@@ -161,6 +164,7 @@ function overloadOf({ limits }: ResolvedConfig, pressure: () => Pressure): Overl
   return {
     budget,
     waiters: createWaiters(limits.joinersMax, pressure),
+    tasks: createTaskRoom(limits.tasksMax),
     principals: createPrincipals(limits.principal, () => performance.now()),
     pressure,
     admission: ({ inFlightMax, bufferBytesMax }, inFlight) =>

@@ -1,0 +1,14 @@
+import type { TaskPolicy } from '../core/task.ts';
+import type { Task } from './schema-task.ts';
+
+export function resolveTask(task: Task): TaskPolicy | null {
+  if (task === 'off') return null;
+  return {
+    respond: task.respond === 'async' ? 'always' : 'prefer',
+    onRepeat: task.onRepeat,
+    waitMs: task.wait,
+    waitersMax: task.waiters,
+    timeoutMs: task.timeout,
+    retryAfterMs: task.retryAfter,
+  };
+}
