@@ -4,6 +4,7 @@ import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { CLIENT_FILES } from './generate-client.ts';
 import { GENERATED_FILES } from './generate-config-docs.ts';
+import { renderDialectDocs } from './generate-dialect-docs.ts';
 import { renderMetricsDocs } from './generate-metrics-docs.ts';
 import { renderProblemDocs } from './generate-problem-docs.ts';
 import { renderReliabilityDocs } from './generate-reliability-docs.ts';
@@ -12,6 +13,7 @@ const ROOT = join(import.meta.dirname, '..');
 
 /** Every file that is made from a table of the sources, from reports, or by the compiler. */
 export const GENERATED: readonly { readonly file: string; readonly render: () => string }[] = [
+  { file: 'docs/dialects.md', render: renderDialectDocs },
   { file: 'docs/metrics.md', render: renderMetricsDocs },
   { file: 'docs/problems.md', render: renderProblemDocs },
   { file: 'docs/reliability.md', render: renderReliabilityDocs },

@@ -20,6 +20,7 @@ import {
   nodeOf,
   originsOf,
   plainOf,
+  positionOf,
 } from './tree.ts';
 
 /** A tree, from a file or from flags, to a configuration: fill in, judge every part, resolve. */
@@ -89,13 +90,12 @@ function placeOf(fault: Fault): string {
   return `${fault.line}:${fault.col}`;
 }
 
-/** The first of a finding's fields that someone has written; else the first. */
+/** The first of a finding's fields that someone has written, then the first that a profile set; else the first. */
 function blame(root: ConfigNode, name: string, { paths, message }: Finding): Fault {
-  const written = paths.find((path) => {
-    const node = nodeAt(root, path);
-    return node !== null && isWritten(node.origin);
-  });
-  return faultOf(root, name, written ?? paths[0] ?? [], message);
+  const nodes = paths.map((path) => ({ path, node: nodeAt(root, path) }));
+  const written = nodes.find(({ node }) => node !== null && isWritten(node.origin));
+  const set = written ?? nodes.find(({ node }) => node !== null && positionOf(node.origin) !== null);
+  return faultOf(root, name, set?.path ?? paths[0] ?? [], message);
 }
 
 type Part<T> = {

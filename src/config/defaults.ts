@@ -5,6 +5,7 @@
 
 /** What holds for a request unless `defaults` or its route says otherwise. */
 export const POLICY_DEFAULTS = {
+  profile: 'none',
   mode: 'enforce',
   keyspace: 'default',
   key: {
@@ -40,6 +41,7 @@ export const POLICY_DEFAULTS = {
   onStoreDown: 'refuse',
   unprovenEnd: 'park',
   limits: { request: '1MiB', response: '1MiB' },
+  dialect: { errors: 'problem', statuses: {} },
 } as const;
 
 /** Within `message`, where there is one. */

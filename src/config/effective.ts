@@ -1,5 +1,6 @@
 import { DEFAULTS, POLICY_DEFAULTS, STORE_FIELDS, STORE_SIZE_DEFAULTS } from './defaults.ts';
 import { messagePreset } from './message-presets.ts';
+import { profileValues } from './profiles.ts';
 import {
   type ConfigEntry,
   type ConfigMap,
@@ -10,9 +11,13 @@ import {
   mapOf,
   mergeNodes,
   nodeOf,
+  positionOf,
 } from './tree.ts';
 
-/** What the file leaves out is filled in: defaults, then `defaults`, then the route. Whatever is wrong in it stays where it is. */
+/**
+ * What the file leaves out is filled in: the defaults, the profile of `defaults`, `defaults`, the profile of the route,
+ * the route. Whatever is wrong in it stays where it is.
+ */
 
 export type Effective = {
   /** In the order of the defaults, with `defaults` and `routes` last: what `config print` shows. */
@@ -36,15 +41,14 @@ export function effectiveOf(file: ConfigMap): Effective {
   const merged = mergeNodes(nodeOf(DEFAULTS, DEFAULT_ORIGIN), { ...file, entries });
   const top = withoutStrangers(merged, entries.get('store'));
   const base = policyBase(top);
-  const defaults = policyOver(base, ownDefaults);
-  // A `defaults` that is no section is reported where it stands; the routes are judged without it.
-  const inherited = defaults.kind === 'map' ? defaults : base;
+  const defaults = policyOver(withProfileOf(ownDefaults, base), ownDefaults);
+  const inherited = inheritedOf(base, defaults, ownDefaults);
   const routes: ConfigNode =
     ownRoutes.kind === 'list'
       ? {
           ...ownRoutes,
           items: ownRoutes.items.map((route) =>
-            route.kind === 'map' ? policyOver(inherited, route) : route,
+            route.kind === 'map' ? policyOver(withProfileOf(route, inherited(route)), route) : route,
           ),
         }
       : ownRoutes;
@@ -52,6 +56,34 @@ export function effectiveOf(file: ConfigMap): Effective {
   all.set('defaults', { keyOrigin: ownDefaults.origin, node: defaults });
   all.set('routes', { keyOrigin: ownRoutes.origin, node: routes });
   return { root: { kind: 'map', entries: all, origin: file.origin }, top, defaults, routes };
+}
+
+/**
+ * What a route builds on. One that names a profile of its own takes nothing from the profile of `defaults`: half of
+ * two dialects would be neither.
+ */
+function inheritedOf(
+  base: ConfigMap,
+  defaults: ConfigNode,
+  ownDefaults: ConfigNode,
+): (route: ConfigNode) => ConfigMap {
+  // A `defaults` that is no section is reported where it stands; the routes are judged without it.
+  const whole = defaults.kind === 'map' ? defaults : base;
+  const own = policyOver(base, ownDefaults);
+  const bare = own.kind === 'map' ? own : base;
+  return (route) => (childOf(route, 'profile') === null ? whole : bare);
+}
+
+/** Every value of a profile is blamed on the line that names it. An unknown name is left to the schema. */
+function withProfileOf(policy: ConfigNode, below: ConfigMap): ConfigMap {
+  const named = childOf(policy, 'profile');
+  if (named?.kind !== 'scalar') return below;
+  const name = String(named.value);
+  const values = profileValues(name);
+  if (values === null) return below;
+  const set = nodeOf(values, { kind: 'preset', name: `profile ${name}`, at: positionOf(named.origin) });
+  const merged = mergeNodes(below, set);
+  return merged.kind === 'map' ? merged : below;
 }
 
 /** `store: lmdb:./data` is short for `store: { url: lmdb:./data }`. */

@@ -43,6 +43,6 @@ export function messagePreset(named: ConfigNode | null): ConfigNode | null {
   const { required, fingerprint, more = {} } = PRESETS[preset];
   return nodeOf(
     { ...OF_EVERY_MESSAGE, key: { sources: [{ message: preset }], required }, fingerprint, ...more },
-    { kind: 'preset', name: `message: ${preset}` },
+    { kind: 'preset', name: `message: ${preset}`, at: null },
   );
 }

@@ -9,6 +9,7 @@ import type {
 import { resolveStatusTable } from '../core/status-table.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { STORE_SIZE_DEFAULTS } from './defaults.ts';
+import { resolveDialect } from './resolve-dialect.ts';
 import { resolveMessage } from './resolve-message.ts';
 import { resolvePrecondition } from './resolve-precondition.ts';
 import { resolveReconcile } from './resolve-reconcile.ts';
@@ -202,6 +203,8 @@ function resolvePolicy(
   return {
     name,
     match,
+    profile: policy.profile,
+    dialect: resolveDialect(policy.dialect),
     mode: policy.mode,
     keyspace: policy.keyspace,
     key: {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { POLICY_DEFAULTS as D } from './defaults.ts';
 import { choice, count, duration, flag, list, section, size, text } from './field.ts';
 import { fieldName, hostPattern, method, pathPattern, token } from './field-http.ts';
+import { dialect, profile } from './schema-dialect.ts';
 import { fingerprint, key, scope } from './schema-identity.ts';
 import { message } from './schema-message.ts';
 import { precondition } from './schema-precondition.ts';
@@ -89,6 +90,7 @@ const timeouts = section({
   .describe('Time-outs that differ from those of `upstream`.');
 
 export const policyFields = {
+  profile,
   mode: choice(['enforce', 'observe'])
     .prefault(D.mode)
     .describe(
@@ -156,6 +158,7 @@ export const policyFields = {
     ),
   limits: limits.describe('Bounds on what is held in memory for one request and kept in the store.'),
   timeouts,
+  dialect,
 };
 
 const match = section({

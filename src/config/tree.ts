@@ -9,8 +9,8 @@ export type Origin =
   /** Substituted from a variable, at this place of the file; null in a run without one. */
   | { readonly kind: 'env'; readonly name: string; readonly at: Position | null }
   | { readonly kind: 'flag'; readonly name: string }
-  /** Set by another field, such as `message: github`, which the name is. */
-  | { readonly kind: 'preset'; readonly name: string }
+  /** Set by another field, such as `message: github`, which the name is; `at` is where that field stands, if known. */
+  | { readonly kind: 'preset'; readonly name: string; readonly at: Position | null }
   | { readonly kind: 'default' };
 
 export type Scalar = string | number | boolean | null;
@@ -122,16 +122,16 @@ export function nodeAt(root: ConfigNode, path: ConfigPath): ConfigNode | null {
 export function originAt(root: ConfigNode, path: ConfigPath): Origin {
   for (let length = path.length; length > 0; length--) {
     const node = nodeAt(root, path.slice(0, length));
-    if (node !== null && isWritten(node.origin)) return node.origin;
+    if (node !== null && (isWritten(node.origin) || positionOf(node.origin) !== null)) return node.origin;
   }
   return root.origin;
 }
 
 export function positionOf(origin: Origin): Position | null {
-  return origin.kind === 'file' || origin.kind === 'env' ? origin.at : null;
+  return origin.kind === 'file' || origin.kind === 'env' || origin.kind === 'preset' ? origin.at : null;
 }
 
-/** `onceward.yaml:3:9`, `env NAME`, `flag --store`, `default`. */
+/** `onceward.yaml:3:9`, `env NAME`, `flag --store`, `profile stripe`, `default`. */
 export function originText(origin: Origin): string {
   switch (origin.kind) {
     case 'file':

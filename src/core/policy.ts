@@ -1,3 +1,4 @@
+import type { DialectPolicy } from './dialect.ts';
 import type { MessagePreset } from './message.ts';
 import type { PreconditionPolicy } from './precondition.ts';
 import type { ReconcilePolicy } from './reconcile.ts';
@@ -94,6 +95,10 @@ export type RouteMatch = {
 export type RoutePolicy = {
   readonly name: string;
   readonly match: RouteMatch;
+  /** The bundle of values it began with; everything it set stands in the fields below. Only told, never asked. */
+  readonly profile: string;
+  /** Null: nothing but what the other fields say. */
+  readonly dialect: DialectPolicy | null;
   readonly mode: 'enforce' | 'observe';
   readonly keyspace: string;
   readonly key: KeyPolicy;

@@ -1,3 +1,4 @@
+import type { DialectPolicy } from '../core/dialect.ts';
 import { replayHeaders } from '../core/headers.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Overload } from '../core/overload.ts';
@@ -24,10 +25,11 @@ export function answerProblem(
   outcome: Outcome,
   extras: ProblemExtras = {},
 ): Ending {
-  const { engine, snapshot, incoming, key } = context;
+  const { engine, snapshot, incoming, key, policy } = context;
   const { status, bytesOut } = sendProblem(engine, snapshot, incoming, code, {
     ...extras,
     ...(key === null ? {} : { key }),
+    dialect: policy.dialect,
   });
   return { outcome, status, problem: code, context, upstreamMs: 0, bytesOut, attempt: null };
 }
@@ -75,7 +77,11 @@ function sendProblem(
   {
     addedHeaders = [],
     ...extras
-  }: ProblemExtras & { readonly key?: string; readonly addedHeaders?: readonly string[] },
+  }: ProblemExtras & {
+    readonly key?: string;
+    readonly dialect?: DialectPolicy | null;
+    readonly addedHeaders?: readonly string[];
+  },
 ): { readonly status: number; readonly bytesOut: number } {
   const problem = renderProblem({
     code,

@@ -1,4 +1,6 @@
-import { type ProblemCode, problemType } from './registry.ts';
+import type { DialectPolicy } from '../core/dialect.ts';
+import { errorTypeOf, type Told, tellProblem } from './dialects.ts';
+import { type ProblemCode, type ProblemType, problemType } from './registry.ts';
 
 /** RFC 9457 problem details, with the members of design section 5. */
 
@@ -18,6 +20,8 @@ export type ProblemInput = {
   readonly keyed?: 'keyed' | 'unkeyed';
   /** In place of the code's own word: what earlier requests with this key did is not known here. */
   readonly executed?: 'unknown';
+  /** In whose words, and with which statuses; null or left out: as the table has it. */
+  readonly dialect?: DialectPolicy | null;
 };
 
 /**
@@ -25,11 +29,6 @@ export type ProblemInput = {
  * an outcome that is not known would look like a charge.
  */
 type ErrorMember = { readonly type: string; readonly code: ProblemCode; readonly message: string };
-
-function errorType(status: number): string {
-  if (status === 409 || status === 422) return 'idempotency_error';
-  return status < 500 && status !== 429 ? 'invalid_request_error' : 'api_error';
-}
 
 /** The backend may have acted on this attempt. */
 const SENT: ReadonlySet<ProblemCode> = new Set(['upstream-failed', 'upstream-timeout']);
@@ -43,27 +42,19 @@ export type RenderedProblem = {
 /** The whole answer but its connection fields. `Retry-After` in whole seconds, rounded up, at least 1. */
 export function renderProblem(input: ProblemInput): RenderedProblem {
   const type = problemType(input.code);
+  const dialect = input.dialect ?? null;
+  const status = dialect?.statuses[input.code] ?? type.status;
   // Without a key nothing holds a repeat back: only what provably was not sent may be sent again.
   const retryable = type.retryable && !(input.keyed === 'unkeyed' && SENT.has(input.code));
   const retryAfterMs = retryable ? (input.retryAfterMs ?? type.retryAfterMs) : null;
-  const members: Record<string, string | number | boolean | ErrorMember> = {
-    type: `urn:onceward:problem:${input.code}`,
-    title: type.title,
-    status: type.status,
-    detail: input.detail ?? type.detail,
-    instance: `urn:uuid:${input.instance}`,
-    code: input.code,
-    retryable,
-  };
-  if (type.sameKey !== null && input.keyed !== 'unkeyed') members.sameKey = type.sameKey;
-  if (type.executed !== null) members.executed = input.executed ?? type.executed;
-  if (retryAfterMs !== null) members.retryAfterMs = retryAfterMs;
-  if (input.key !== undefined) members.idempotency_key = input.key;
-  members.error = { type: errorType(type.status), code: input.code, message: input.detail ?? type.detail };
-  const body = Buffer.from(`${JSON.stringify(members)}\n`, 'utf8');
+  const told =
+    dialect === null || dialect.errors === 'problem'
+      ? problemDetails(input, type, status, retryable, retryAfterMs)
+      : tellProblem(dialect.errors, { ...input, status, retryable, detail: input.detail ?? type.detail });
+  const body = Buffer.from(`${JSON.stringify(told.body)}\n`, 'utf8');
   const rawHeaders = [
     'Content-Type',
-    'application/problem+json',
+    told.contentType,
     'Content-Language',
     'en',
     'Content-Length',
@@ -74,11 +65,39 @@ export function renderProblem(input: ProblemInput): RenderedProblem {
     String(retryable),
     'stripe-should-retry',
     String(retryable),
+    ...told.rawHeaders,
   ];
   // RFC 9110 section 10.2.3 allows 0, which invites a loop.
   if (retryAfterMs !== null)
     rawHeaders.push('Retry-After', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
   if (input.docsUrl !== null)
     rawHeaders.push('Link', `<${input.docsUrl}#${input.code}>; rel="describedby"; type="text/html"`);
-  return { status: type.status, rawHeaders, body };
+  // A body in other words has no place for the code that the documentation speaks of.
+  if (dialect !== null && dialect.errors !== 'problem') rawHeaders.push('Onceward-Problem', input.code);
+  return { status, rawHeaders, body };
+}
+
+function problemDetails(
+  input: ProblemInput,
+  type: ProblemType,
+  status: number,
+  retryable: boolean,
+  retryAfterMs: number | null,
+): Told {
+  const detail = input.detail ?? type.detail;
+  const body: Record<string, string | number | boolean | ErrorMember> = {
+    type: `urn:onceward:problem:${input.code}`,
+    title: type.title,
+    status,
+    detail,
+    instance: `urn:uuid:${input.instance}`,
+    code: input.code,
+    retryable,
+  };
+  if (type.sameKey !== null && input.keyed !== 'unkeyed') body.sameKey = type.sameKey;
+  if (type.executed !== null) body.executed = input.executed ?? type.executed;
+  if (retryAfterMs !== null) body.retryAfterMs = retryAfterMs;
+  if (input.key !== undefined) body.idempotency_key = input.key;
+  body.error = { type: errorTypeOf(input.code, status), code: input.code, message: detail };
+  return { contentType: 'application/problem+json', body, rawHeaders: [] };
 }

@@ -1,16 +1,18 @@
 import { formatDuration } from '../../config/units.ts';
 import type { Decision } from '../../core/decide.ts';
+import type { DialectPolicy } from '../../core/dialect.ts';
 import type { RoutePolicy } from '../../core/policy.ts';
 import { templateText } from '../../core/template.ts';
 import { unreachable } from '../../core/unreachable.ts';
 import { type ProblemCode, problemType } from '../../problems/registry.ts';
+import { statusOf } from './dialect-text.ts';
 import type { Case, CaseName } from './explanation.ts';
 
 /** What follows in each situation, in words. */
 
-export function problemText(code: ProblemCode): string {
-  const type = problemType(code);
-  return `${type.status} ${code}: ${type.title}`;
+/** In its dialect a problem may have another status. */
+export function problemText(code: ProblemCode, dialect: DialectPolicy | null = null): string {
+  return `${statusOf(code, dialect)} ${code}: ${problemType(code).title}`;
 }
 
 const CASE_TEXT: Readonly<Record<CaseName, string>> = {
@@ -34,21 +36,21 @@ function decisionText(decision: Decision, policy: RoutePolicy): string {
     case 'unseal':
       return `the first answer again, byte for byte, for ${formatDuration(policy.retainMs)} (Idempotency-Status: replayed)`;
     case 'join':
-      return `waits up to ${formatDuration(decision.waitMs)} for the first answer (at most ${decision.waitersMax} wait), else ${problemText('in-flight')}`;
+      return `waits up to ${formatDuration(decision.waitMs)} for the first answer (at most ${decision.waitersMax} wait), else ${problemText('in-flight', policy.dialect)}`;
     case 'reopen':
-      return `executed again, once the outcome has been unknown for ${formatDuration(policy.quietMs)} (onUnknown: retry); before that ${problemText('outcome-unknown')}`;
+      return `executed again, once the outcome has been unknown for ${formatDuration(policy.quietMs)} (onUnknown: retry); before that ${problemText('outcome-unknown', policy.dialect)}`;
     case 'probe':
       return `${probeText(policy)}; while it is unsure ${unsureText(policy)}`;
     case 'in-flight':
-      return problemText('in-flight');
+      return problemText('in-flight', policy.dialect);
     case 'mismatch':
-      return problemText('key-reused');
+      return problemText('key-reused', policy.dialect);
     case 'policy-changed':
-      return problemText('policy-changed');
+      return problemText('policy-changed', policy.dialect);
     case 'outcome-unknown':
-      return `${problemText('outcome-unknown')}; never executed again by itself`;
+      return `${problemText('outcome-unknown', policy.dialect)}; never executed again by itself`;
     case 'response-not-stored':
-      return problemText('response-not-stored');
+      return problemText('response-not-stored', policy.dialect);
     default:
       return unreachable(decision);
   }
@@ -68,14 +70,14 @@ function probeText({ reconcile, quietMs }: RoutePolicy): string {
 function unsureText(policy: RoutePolicy): string {
   return policy.onUnknown === 'retry'
     ? decisionText({ kind: 'reopen', token: 0 }, policy)
-    : problemText('outcome-unknown');
+    : problemText('outcome-unknown', policy.dialect);
 }
 
 export function storeDownRow(policy: RoutePolicy): readonly [string, string] {
   const { onStoreDown } = policy;
   switch (onStoreDown) {
     case 'refuse':
-      return ['store unavailable', problemText('store-unavailable')];
+      return ['store unavailable', problemText('store-unavailable', policy.dialect)];
     case 'forward':
       return ['store unavailable', 'passed on without protection (Idempotency-Status: unstored)'];
     default:

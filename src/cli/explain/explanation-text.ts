@@ -1,8 +1,8 @@
 import { formatDuration, formatSize } from '../../config/units.ts';
 import type { FingerprintBody, KeySource, RoutePolicy, StatusAction } from '../../core/policy.ts';
 import { unreachable } from '../../core/unreachable.ts';
-import { problemType } from '../../problems/registry.ts';
 import { caseRow, problemText, storeDownRow } from './decision-text.ts';
+import { profileRows, statusOf } from './dialect-text.ts';
 import type { Explanation, FieldPresence, Identity } from './explanation.ts';
 import { preconditionRows } from './precondition-text.ts';
 import { taskSections } from './task-text.ts';
@@ -20,7 +20,7 @@ export function sectionsOf(explanation: Explanation): readonly Section[] {
           rows: [
             ['route', explanation.route ?? '(none: refused before a route was chosen)'],
             ...(explanation.requestClass === null ? [] : [['class', explanation.requestClass] as const]),
-            ['answer', problemText(explanation.code)],
+            ['answer', problemText(explanation.code, explanation.dialect)],
             ['because', explanation.detail],
           ],
         },
@@ -54,6 +54,7 @@ export function sectionsOf(explanation: Explanation): readonly Section[] {
           title: 'request',
           rows: [
             ['route', explanation.policy.name],
+            ...profileRows(explanation.policy),
             ['class', explanation.requestClass],
             ...messageRows(explanation.policy),
             ...identityRows(explanation.policy, explanation.identity),
@@ -95,7 +96,7 @@ export function explanationJson(
   );
   const code =
     explanation.kind === 'refused'
-      ? { code: explanation.code, status: problemType(explanation.code).status }
+      ? { code: explanation.code, status: statusOf(explanation.code, explanation.dialect) }
       : {};
   const cases =
     explanation.kind === 'keyed'
@@ -123,13 +124,13 @@ function whyBypassed(why: 'safe' | 'idempotent' | 'no-key'): string {
   }
 }
 
-function messageRows({ message }: RoutePolicy): readonly (readonly [string, string])[] {
+function messageRows({ message, dialect }: RoutePolicy): readonly (readonly [string, string])[] {
   if (message === null) return [];
   const { preset, signature } = message;
   const judged =
     signature === null
       ? 'its signature is not looked at'
-      : `its signature is verified before anything is looked up; a forged one gets ${problemText('signature-invalid')}`;
+      : `its signature is verified before anything is looked up; a forged one gets ${problemText('signature-invalid', dialect)}`;
   return [['message', `${preset}; ${judged}`]];
 }
 
@@ -232,10 +233,13 @@ function limitRows(policy: RoutePolicy): readonly (readonly [string, string])[] 
   const { timeouts } = policy;
   const orNone = (ms: number): string => (ms === 0 ? 'none' : formatDuration(ms));
   return [
-    ['request body', `${formatSize(policy.requestBytesMax)}; above it ${problemText('request-too-large')}`],
+    [
+      'request body',
+      `${formatSize(policy.requestBytesMax)}; above it ${problemText('request-too-large', policy.dialect)}`,
+    ],
     [
       'response kept',
-      `${formatSize(policy.responseBytesMax)}; above it passed on, not kept, and repeats get ${problemText('response-not-stored')}`,
+      `${formatSize(policy.responseBytesMax)}; above it passed on, not kept, and repeats get ${problemText('response-not-stored', policy.dialect)}`,
     ],
     ['unknown kept', formatDuration(policy.unknownRetainMs)],
     [

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ResolvedConfig } from '../../config/resolved.ts';
 import { findBodyKey } from '../../core/body-key.ts';
 import { type Decision, decide } from '../../core/decide.ts';
+import type { DialectPolicy } from '../../core/dialect.ts';
 import { fingerprint } from '../../core/fingerprint.ts';
 import { confirmHeadKey, readHeadKey } from '../../core/key.ts';
 import type { RequestClass } from '../../core/outcome.ts';
@@ -26,6 +27,8 @@ export type Explanation =
       readonly requestClass: RequestClass | null;
       readonly code: ProblemCode;
       readonly detail: string;
+      /** In whose words; null: as docs/problems.md has it. */
+      readonly dialect: DialectPolicy | null;
     }
   | { readonly kind: 'reserved' }
   | {
@@ -79,7 +82,14 @@ export function explainRequest(
 ): Explanation {
   const guarded = guard(received, guardLimits(config), reliedOn(config));
   if (guarded.kind === 'refused')
-    return { kind: 'refused', route: null, requestClass: null, code: guarded.code, detail: guarded.detail };
+    return {
+      kind: 'refused',
+      route: null,
+      requestClass: null,
+      code: guarded.code,
+      detail: guarded.detail,
+      dialect: null,
+    };
   const head = { ...received, target: guarded.target };
   if (reservedRest(config.reserved, guarded.path) !== null) return { kind: 'reserved' };
   const planned = plan(config, head, guarded);
@@ -91,6 +101,7 @@ export function explainRequest(
         requestClass: null,
         code: 'not-found',
         detail: 'No route matches, and the file says unmatched: not-found.',
+        dialect: null,
       };
     case 'bypass':
       return {
@@ -106,6 +117,7 @@ export function explainRequest(
         requestClass: planned.requestClass,
         code: planned.code,
         detail: planned.detail,
+        dialect: planned.policy.dialect,
       };
     case 'keyed':
       break;
@@ -122,26 +134,26 @@ function explainKeyed(
   body: Uint8Array,
 ): Explanation {
   const { policy, requestClass, scope } = planned;
-  const route = policy.name;
+  const refused = (code: ProblemCode, detail: string): Explanation => {
+    return { kind: 'refused', route: policy.name, requestClass, code, detail, dialect: policy.dialect };
+  };
   if (body.byteLength > policy.requestBytesMax) {
     const detail = `The body is larger than the ${policy.requestBytesMax} bytes this route takes.`;
-    return { kind: 'refused', route, requestClass, code: 'request-too-large', detail };
+    return refused('request-too-large', detail);
   }
   const inHead = readHeadKey(policy.key, head);
   const contentType = firstValue(head.rawHeaders, 'content-type');
   const found = inHead.kind === 'key' ? inHead : findBodyKey(policy.key, head, body);
   switch (found.kind) {
     case 'invalid':
-      return { kind: 'refused', route, requestClass, code: 'key-invalid', detail: found.detail };
+      return refused('key-invalid', found.detail);
     case 'absent':
       if (policy.key.presence === 'optional')
         return { kind: 'bypassed', policy, requestClass, why: 'no-key' };
-      return { kind: 'refused', route, requestClass, code: 'key-missing', detail: missingKeyDetail(policy) };
+      return refused('key-missing', missingKeyDetail(policy));
     case 'key': {
       const confirmed = confirmHeadKey(policy.key, found.key, body, contentType);
-      if (confirmed.kind === 'invalid') {
-        return { kind: 'refused', route, requestClass, code: 'key-invalid', detail: confirmed.detail };
-      }
+      if (confirmed.kind === 'invalid') return refused('key-invalid', confirmed.detail);
       const identity = identityOf(policy, found, scope, head, body);
       const cases = casesOf(policy, identity.fingerprint.digest);
       const task = policy.task === null ? null : taskWish(policy.task, head.rawHeaders);

@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { ERROR_SHAPES, KEY_PROBLEMS } from '../core/dialect.ts';
+import { POLICY_DEFAULTS as D } from './defaults.ts';
+import { choice, count, section } from './field.ts';
+import { nearestName } from './near.ts';
+import { PROFILE_NAMES } from './profiles.ts';
+
+/** What makes a route speak as another API does: the profile, and what no other field of a policy can say. */
+
+export const profile = choice(['none', ...PROFILE_NAMES])
+  .prefault(D.profile)
+  .describe(
+    'A bundle of values for the fields below, so that clients of an API with rules of its own find them here; docs/dialects.md tells what each sets. Whatever `defaults` (for a route) leave unsaid comes from it, and the route has the last word on every value. A route that names a profile, or `none`, takes nothing from the profile of `defaults`. Leave it out where no client expects another dialect.',
+  );
+
+const keyProblem = z
+  .string()
+  .refine((code) => KEY_PROBLEMS.some((known) => known === code), {
+    error: ({ input }) => {
+      const near = nearestName(String(input), KEY_PROBLEMS);
+      return near === null
+        ? `is none of ${KEY_PROBLEMS.join(', ')}`
+        : `is no such problem; did you mean ${near}?`;
+    },
+  })
+  .meta({ enum: [...KEY_PROBLEMS] });
+
+export const dialect = section({
+  errors: choice(ERROR_SHAPES)
+    .prefault(D.dialect.errors)
+    .describe(
+      'In whose form Onceward answers by itself: `problem` is RFC 9457, the others are the bodies that clients of that API read. The field `Onceward-Problem` carries the code of docs/problems.md with them. Answers of the backend are never changed.',
+    ),
+  statuses: z
+    .record(keyProblem, count(400, 599), {
+      error: 'must be a mapping such as { key-reused: 400 }',
+    })
+    .prefault({ ...D.dialect.statuses })
+    .meta({ 'x-type': 'problem to status' })
+    .describe(
+      'Other statuses than those of docs/problems.md for problems that concern a key. Mind what clients do by themselves: many retry 409, 429 and 5xx.',
+    ),
+})
+  .prefault({})
+  .describe('What clients of another API expect and no other field says; mostly set by `profile`.');
+
+export type Dialect = z.output<typeof dialect>;
