@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ResolvedConfig } from './config/resolved.ts';
 import type { RoutePolicy } from './core/policy.ts';
+import { createLockKeeper } from './engine/lock-keeper.ts';
 import { createObservedLog } from './engine/observed-log.ts';
 import { createOwners } from './engine/owner.ts';
 import { createReconciler } from './engine/reconcile.ts';
@@ -101,6 +102,10 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
   return {
     store,
     keepAlive: createKeepAlive({ store, monotonicMs, onError: (error) => log.unexpected(error) }),
+    locks: createLockKeeper({
+      ...{ cells: store.cells, monotonicMs, newOwner: createOwners(randomBytes) },
+      onError: (error) => log.unexpected(error),
+    }),
     settler,
     reconciler: createReconciler({
       ...{ store, metrics, log, budget: overload.budget, wallMs, monotonicMs },

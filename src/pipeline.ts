@@ -2,6 +2,7 @@ import { findBodyKey } from './core/body-key.ts';
 import { decide } from './core/decide.ts';
 import { fingerprint } from './core/fingerprint.ts';
 import { confirmHeadKey } from './core/key.ts';
+import { lockOf } from './core/lock-policy.ts';
 import { missingKeyDetail, type Planned, plan } from './core/plan.ts';
 import type { RecordKey } from './core/record.ts';
 import { recordKey } from './core/record-key.ts';
@@ -12,6 +13,7 @@ import type { ClaimAnswer } from './engine/claim.ts';
 import { countDemand } from './engine/demand.ts';
 import { execute } from './engine/execute.ts';
 import { forward } from './engine/forward.ts';
+import { forwardLocked } from './engine/forward-locked.ts';
 import type { HeldBody } from './engine/held-body.ts';
 import { join } from './engine/join.ts';
 import { claimBounded } from './engine/new-keys.ts';
@@ -68,7 +70,9 @@ function heldOf(
   planned: Exclude<Planned, { kind: 'not-found' }>,
   { body }: Incoming,
 ): 'unkeyed' | 'keyed' | 'keyed-with-body' {
-  if (planned.kind !== 'keyed' || planned.policy.mode === 'observe') return 'unkeyed';
+  const locked = lockOf(planned.policy, planned.requestClass) !== null;
+  if (planned.kind === 'refused' || planned.policy.mode === 'observe') return 'unkeyed';
+  if (planned.kind === 'bypass' && !locked) return 'unkeyed';
   return body.framing === 'none' ? 'keyed' : 'keyed-with-body';
 }
 
@@ -102,6 +106,7 @@ async function handlePlanned(
 const SMALL_BODY_BYTES_MAX = 16 * 1024;
 
 async function handleBypass(context: RequestContext): Promise<Ending> {
+  if (lockOf(context.policy, context.requestClass) !== null) return await handleLocked(context);
   const { lengthBytes } = context.incoming.body;
   if (lengthBytes === null || lengthBytes === 0 || lengthBytes > SMALL_BODY_BYTES_MAX) {
     return await forward(context, { kind: 'as-it-comes' });
@@ -113,6 +118,24 @@ async function handleBypass(context: RequestContext): Promise<Ending> {
   } finally {
     read.body.drop();
   }
+}
+
+/** Read whole before it waits in a queue: a client that sends slowly must not hold what others wait for. */
+async function handleLocked(context: RequestContext): Promise<Ending> {
+  const read = await readBody(context, context.policy.requestBytesMax);
+  if (read.kind === 'ended') return read.ending;
+  try {
+    return await forwardUnkeyed(context, read.body);
+  } finally {
+    read.body.drop();
+  }
+}
+
+async function forwardUnkeyed(context: RequestContext, body: HeldBody): Promise<Ending> {
+  const lock = lockOf(context.policy, context.requestClass);
+  return lock === null
+    ? await forward(context, { kind: 'read', bytes: body.bytes() })
+    : await forwardLocked(context, lock, body.bytes());
 }
 
 /** A principal that has its share of the places waits for its own requests to end, not the others for it. */
@@ -177,7 +200,7 @@ async function handleRead(
       case 'absent':
         return policy.key.presence === 'required'
           ? answerProblem(unread, 'key-missing', 'rejected', { detail: missingKeyDetail(policy) })
-          : await forward(unread, { kind: 'read', bytes: body.bytes() });
+          : await forwardUnkeyed(unread, body);
       case 'key':
         key = found.key;
         break;

@@ -84,6 +84,7 @@ export async function drainProxying(config: ResolvedConfig, proxying: Proxying):
   listener.destroyConnections();
   await upstream.close();
   engine.keepAlive.stop();
+  engine.locks.stop();
   base.overload.stop();
 }
 

@@ -88,6 +88,7 @@ export function createServing(options: ServingOptions): Serving {
           engine.metrics.inFlight.value() +
           engine.tasks.running() +
           engine.settler.pending() +
+          engine.locks.leaving() +
           options.tunnel.count();
         if (busy === 0) return 'idle';
         if (engine.monotonicMs() >= endMs) return 'still-busy';

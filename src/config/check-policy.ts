@@ -1,4 +1,5 @@
 import { METHODS } from '../core/method.ts';
+import { checkLock } from './check-lock.ts';
 import { checkMessage } from './check-message.ts';
 import { checkPrecondition, checkPreconditionOfRoute } from './check-precondition.ts';
 import { checkReconcile } from './check-reconcile.ts';
@@ -6,6 +7,7 @@ import { checkTask } from './check-task.ts';
 import { type Finding, fault, warning } from './check-top.ts';
 import { nearestName } from './near.ts';
 import { UNMATCHED_NAME } from './resolve.ts';
+import { wholeLock } from './resolve-lock.ts';
 import type { ResolvedConfig } from './resolved.ts';
 import type { Top } from './schema.ts';
 import type { Policy, Route } from './schema-policy.ts';
@@ -19,7 +21,7 @@ const UUID_CHARS = 36;
 const LONG_LEASE_MS = 300_000;
 
 /** `around`: `defaults`, or `routes` and an index. `top` is null where it is faulty itself. */
-export function checkPolicy(policy: Policy, top: Top | null, around: ConfigPath): readonly Finding[] {
+export function checkPolicy(policy: Policy | Route, top: Top | null, around: ConfigPath): readonly Finding[] {
   const found: Finding[] = [];
   const at = (...path: ConfigPath): ConfigPath => [...around, ...path];
   const { key } = policy;
@@ -77,9 +79,18 @@ export function checkPolicy(policy: Policy, top: Top | null, around: ConfigPath)
     found.push(...checkPrecondition(policy.precondition, (...path) => at('precondition', ...path)));
   found.push(...checkMessage(policy, at));
   found.push(...checkTask(policy, top, at));
+  const locked = wholeLock(policy.lock);
+  if (locked !== null)
+    found.push(...checkLock(locked, 'match' in policy ? (policy.match.path ?? null) : null, lockAt(at)));
   if (top !== null) found.push(...checkAgainstTop(policy, top, at));
   return found;
 }
+
+function lockAt(at: Place): Place {
+  return (...path) => at('lock', ...path);
+}
+
+type Place = (...path: ConfigPath) => ConfigPath;
 
 function checkAgainstTop(
   policy: Policy,
@@ -93,6 +104,16 @@ function checkAgainstTop(
       fault(
         `lease is shorter than three times store.deadline (${formatDuration(top.store.deadline)}): one slow answer of the store would lose the claim of a living request`,
         at('lease'),
+        ['store', 'deadline'],
+      ),
+    );
+  }
+  const locked = wholeLock(policy.lock);
+  if (locked !== null && locked.lease < 3 * top.store.deadline) {
+    found.push(
+      fault(
+        `lock.lease is shorter than three times store.deadline (${formatDuration(top.store.deadline)}): one slow answer of the store would let another in beside a living holder`,
+        at('lock', 'lease'),
         ['store', 'deadline'],
       ),
     );

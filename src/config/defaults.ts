@@ -38,6 +38,7 @@ export const POLICY_DEFAULTS = {
   reconcile: 'off',
   precondition: 'off',
   task: 'off',
+  lock: 'off',
   onStoreDown: 'refuse',
   unprovenEnd: 'park',
   limits: { request: '1MiB', response: '1MiB' },
@@ -59,6 +60,8 @@ export const PRECONDITION_DEFAULTS = {
   methods: ['PUT', 'PATCH', 'DELETE'],
   require: 'if-match',
 } as const;
+/** Within `lock`, where there is one. */
+export const LOCK_DEFAULTS = { wait: '5s', queue: 100, lease: '15s' } as const;
 
 /** Within `task`, where there is one. */
 export const TASK_DEFAULTS = {

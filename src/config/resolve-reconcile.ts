@@ -19,7 +19,7 @@ export function resolveReconcile(reconcile: Reconcile): ReconcilePolicy | null {
       timeoutMs: request.timeout,
     },
     capture: Object.entries(reconcile.capture).map(
-      ([name, source]): Capture => ({ name, source: sourceOf(source) }),
+      ([name, source]): Capture => ({ name, source: captureSourceOf(source) }),
     ),
     rules: reconcile.rules.map(ruleOf),
     sweep:
@@ -38,7 +38,8 @@ function fieldsOf(fields: Section['request']['headers']): ReconcilePolicy['reque
   return Object.entries(fields).map(([name, value]) => ({ name, value }));
 }
 
-function sourceOf(source: Section['capture'][string]): CaptureSource {
+/** Of one that names exactly one place. */
+export function captureSourceOf(source: Section['capture'][string]): CaptureSource {
   if (source.json !== undefined) return { kind: 'json', tokens: source.json.tokens };
   if (source.header !== undefined) return { kind: 'header', name: source.header.toLowerCase() };
   if (source.query !== undefined) return { kind: 'query', name: source.query };

@@ -10,6 +10,7 @@ import { resolveStatusTable } from '../core/status-table.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { STORE_SIZE_DEFAULTS } from './defaults.ts';
 import { resolveDialect } from './resolve-dialect.ts';
+import { resolveLock } from './resolve-lock.ts';
 import { resolveMessage } from './resolve-message.ts';
 import { resolvePrecondition } from './resolve-precondition.ts';
 import { resolveReconcile } from './resolve-reconcile.ts';
@@ -226,7 +227,8 @@ function resolvePolicy(
     leaseMs: policy.lease,
     retainMs: policy.retain,
     unknownRetainMs: policy.unknownRetain,
-    dispatchMark: policy.markDispatch ? 'separate' : 'together',
+    // What waits for a lock has not been dispatched, and a process that dies meanwhile must leave a free key.
+    dispatchMark: policy.markDispatch || policy.lock !== 'off' ? 'separate' : 'together',
     status: resolveStatusTable(policy.status),
     replay: { withheldHeaders: policy.replay.withhold, setCookie: policy.replay.setCookie },
     onUnknown: policy.onUnknown,
@@ -234,6 +236,7 @@ function resolvePolicy(
     reconcile: resolveReconcile(policy.reconcile),
     precondition: resolvePrecondition(policy.precondition),
     task: resolveTask(policy.task),
+    lock: resolveLock(policy.lock, match.path),
     onStoreDown: policy.onStoreDown,
     unprovenEnd: policy.unprovenEnd,
     requestBytesMax: policy.limits.request,

@@ -4,6 +4,7 @@ import { choice, count, duration, flag, list, section, size, text } from './fiel
 import { fieldName, hostPattern, method, pathPattern, token } from './field-http.ts';
 import { dialect, profile } from './schema-dialect.ts';
 import { fingerprint, key, scope } from './schema-identity.ts';
+import { lock } from './schema-lock.ts';
 import { message } from './schema-message.ts';
 import { precondition } from './schema-precondition.ts';
 import { reconcile } from './schema-reconcile.ts';
@@ -146,6 +147,7 @@ export const policyFields = {
   reconcile: reconcile.prefault(D.reconcile),
   precondition: precondition.prefault(D.precondition),
   task: task.prefault(D.task),
+  lock: lock.prefault(D.lock),
   onStoreDown: choice(['refuse', 'forward'])
     .prefault(D.onStoreDown)
     .describe(
@@ -170,7 +172,7 @@ const match = section({
   path: pathPattern()
     .optional()
     .describe(
-      'The path as the client sends it. `*` is one segment, `**` any number of segments, none included: `/v1/payments/**` also matches `/v1/payments`. Left out: every path.',
+      'The path as the client sends it. `*` is one segment, `{id}` one whose value has a name for `lock`, `**` any number of segments, none included: `/v1/payments/**` also matches `/v1/payments`. Left out: every path.',
     ),
   methods: list(method(), 32, 'methods')
     .prefault([])

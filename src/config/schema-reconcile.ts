@@ -73,7 +73,7 @@ const request = section({
     ),
 });
 
-const captureSource = section({
+export const captureSource = section({
   json: jsonPointer()
     .optional()
     .describe('A string, whole number or boolean of a JSON body, by JSON Pointer (RFC 6901).'),

@@ -121,7 +121,7 @@ function segmentText(segment: PathSegment): string {
     case 'literal':
       return segment.text;
     case 'one':
-      return '*';
+      return segment.name === undefined ? '*' : `{${segment.name}}`;
     case 'rest':
       return '**';
     default:

@@ -11,6 +11,7 @@ export const OUTCOMES = [
   'parked',
   'unknown',
   'in_flight',
+  'locked',
   'mismatch',
   'rejected',
   'overloaded',

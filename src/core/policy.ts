@@ -1,4 +1,5 @@
 import type { DialectPolicy } from './dialect.ts';
+import type { LockPolicy } from './lock-policy.ts';
 import type { MessagePreset } from './message.ts';
 import type { PreconditionPolicy } from './precondition.ts';
 import type { ReconcilePolicy } from './reconcile.ts';
@@ -76,8 +77,8 @@ export type InFlightPolicy =
 
 export type PathSegment =
   | { readonly kind: 'literal'; readonly text: string }
-  /** Exactly one segment. */
-  | { readonly kind: 'one' }
+  /** Exactly one segment; `name`: of its value. */
+  | { readonly kind: 'one'; readonly name?: string }
   /** Any number of segments, none included. */
   | { readonly kind: 'rest' };
 
@@ -128,6 +129,8 @@ export type RoutePolicy = {
   readonly precondition: PreconditionPolicy | null;
   /** Null: every client waits for its answer. */
   readonly task: TaskPolicy | null;
+  /** One execution at a time for each of its resources. */
+  readonly lock: LockPolicy | null;
   readonly onStoreDown: 'refuse' | 'forward';
   /** What a response whose end cannot be proven does. */
   readonly unprovenEnd: 'park' | 'trust';

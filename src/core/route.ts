@@ -1,4 +1,5 @@
 import type { PathSegment, RouteMatch, RoutePolicy } from './policy.ts';
+import { VALUE_NAME } from './template.ts';
 import { allValues, type RawHeaders } from './wire.ts';
 
 const SLASH = 0x2f;
@@ -107,7 +108,9 @@ export type CompiledPath =
   | { readonly kind: 'ok'; readonly segments: readonly PathSegment[] }
   | { readonly kind: 'fault'; readonly message: string };
 
-/** `/v1/payments/**`: `*` is one segment, `**` any number, none included. */
+const NAMED = new RegExp(`^\\{${VALUE_NAME.source.slice(1, -1)}\\}$`);
+
+/** `/v1/payments/**`: `*` is one segment, `{id}` one with a name, `**` any number, none included. */
 export function compilePath(pattern: string): CompiledPath {
   if (!pattern.startsWith('/')) return { kind: 'fault', message: 'a path pattern begins with "/"' };
   if (!/^[\x21-\x7e]+$/.test(pattern) || /[?#\\%]/.test(pattern)) {
@@ -121,6 +124,12 @@ export function compilePath(pattern: string): CompiledPath {
   for (const text of pattern.slice(1).split('/')) {
     if (text === '**') segments.push({ kind: 'rest' });
     else if (text === '*') segments.push({ kind: 'one' });
+    else if (NAMED.test(text)) segments.push({ kind: 'one', name: text.slice(1, -1) });
+    else if (/[{}]/.test(text))
+      return {
+        kind: 'fault',
+        message: `"${text}": a name such as {id} stands for a whole segment, with letters, digits, "_" and "-"`,
+      };
     else if (text.includes('*'))
       return {
         kind: 'fault',

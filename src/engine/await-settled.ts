@@ -1,6 +1,7 @@
 import type { RecordKey, RecordView } from '../core/record.ts';
 import type { Incoming } from '../http/seam.ts';
 import type { Engine } from './types.ts';
+import { wakeWithin } from './wake.ts';
 
 /** A wake-up is a hint: the record is read again at least this often. */
 const POLL_MS = 250;
@@ -38,7 +39,11 @@ export async function awaitSettled(
     const endMs = engine.monotonicMs() + waitMs;
     for (;;) {
       const leftMs = endMs - engine.monotonicMs();
-      const woken = wakeUp(engine, recordKey, Math.min(POLL_MS, leftMs), abort.signal);
+      const woken = wakeWithin(
+        (signal) => engine.store.settled(recordKey, signal),
+        Math.min(POLL_MS, leftMs),
+        abort.signal,
+      );
       // Subscribed first, read second: a settlement in between is seen by the read.
       const view = await engine.store.inspect(recordKey);
       const settled = settledView(view, token);
@@ -63,25 +68,4 @@ function settledView(view: RecordView | null, token: number | null): Settled | n
   // What became of the execution waited for is not told by another one.
   if (view === null || (token !== null && view.token !== token)) return { kind: 'gone' };
   return view.state === 'claimed' || view.state === 'dispatched' ? null : { kind: 'settled', view };
-}
-
-function wakeUp(
-  engine: Engine,
-  recordKey: RecordKey,
-  withinMs: number,
-  gone: AbortSignal,
-): { readonly promise: Promise<void>; cancel(): void } {
-  const ended = new AbortController();
-  const cancel = (): void => {
-    clearTimeout(timer);
-    gone.removeEventListener('abort', cancel);
-    ended.abort();
-  };
-  const timer = setTimeout(cancel, Math.max(0, withinMs));
-  gone.addEventListener('abort', cancel, { once: true });
-  const aborted = new Promise<void>((resolve) =>
-    ended.signal.addEventListener('abort', () => resolve(), { once: true }),
-  );
-  const hinted = engine.store.settled(recordKey, ended.signal).catch(() => aborted);
-  return { promise: Promise.race([hinted, aborted]).finally(cancel), cancel };
 }

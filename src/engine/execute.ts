@@ -9,6 +9,8 @@ import type { OutgoingRequest } from '../http/seam.ts';
 import { StoreUnavailable } from '../store/contract.ts';
 import type { Hold } from '../store/keep-alive.ts';
 import { forwardFacts, unreachableDetail } from './forward.ts';
+import { endLocks, giveBack, lockLasts, takeLocksUnder, withLockTokens } from './lock.ts';
+import type { HeldLocks } from './lock-keeper.ts';
 import { answerProblem, answerStoreUnavailable } from './respond.ts';
 import { heldForm } from './sealing.ts';
 import type { Ending, RequestContext } from './types.ts';
@@ -27,21 +29,31 @@ export async function execute(
   const { engine, policy } = context;
   const lost = once(() => claimLost(context));
   const hold = engine.keepAlive.hold(claim, policy.leaseMs, claimSentMs, lost);
+  const taken = policy.lock === null ? null : await takeLocksUnder(hold, context, policy.lock, body);
+  if (taken !== null && taken.kind !== 'held') return await giveBack(context, claim, taken);
+  const locks = taken?.locks ?? null;
   if (policy.dispatchMark === 'separate') {
     const refused = await markDispatch(context, claim, hold);
-    if (refused !== null) return refused;
+    if (refused !== null) {
+      locks?.release();
+      return refused;
+    }
   }
   let answered: Ending | null = null;
   const capture = startCapture({
     upstream: context.snapshot.upstream,
-    request: outgoing(context, claim, attempt, body),
+    request: outgoing(context, claim, attempt, body, locks),
     reply: context.incoming.reply,
     responseBytesMax: policy.responseBytesMax,
     budget: engine.budget,
     timeouts: policy.timeouts,
     wallMs: engine.wallMs,
     beforeDispatch: () =>
-      hold.leaseLeftMs() > leaseMarginMs(policy) && engine.shuttingDown() === 'no' ? 'go' : 'stop',
+      hold.leaseLeftMs() > leaseMarginMs(policy) &&
+      lockLasts(policy.lock, locks) === 'yes' &&
+      engine.shuttingDown() === 'no'
+        ? 'go'
+        : 'stop',
     keyedStatus: (status, size, end) => keyedStatus(policy, status, size, end),
     onClientTimeout: () => {
       answered = answerProblem(context, 'upstream-timeout', 'parked');
@@ -62,11 +74,14 @@ export async function execute(
       // Two may hold the body: a settlement that is still being tried, and a slow client's socket. After both.
       onEnd: () => context.incoming.reply.onClosed(() => capture.dispose()),
     });
+    if (locks !== null)
+      endLocks(locks, captured.end, policy.timeouts.lateAnswerMs > 0 ? 'waited-for' : 'not-waited-for');
     if (answered !== null && settlement.kind === 'complete' && written === 'ok')
       engine.metrics.resolved('late-answer', 'completed');
     return { ...answer(context, capture, captured, settlement, written, answered), attempt };
   } catch (error) {
     capture.dispose();
+    locks?.abandon();
     throw error;
   } finally {
     stopShutdown();
@@ -95,13 +110,22 @@ async function markDispatch(context: RequestContext, claim: Claim, hold: Hold): 
   }
 }
 
-function outgoing(context: RequestContext, claim: Claim, attempt: number, body: Uint8Array): OutgoingRequest {
+function outgoing(
+  context: RequestContext,
+  claim: Claim,
+  attempt: number,
+  body: Uint8Array,
+  locks: HeldLocks | null,
+): OutgoingRequest {
   const { head, policy } = context;
   // A repeat may accept other codings than the first request did; one form fits all (edge case 58).
   const acceptEncoding = policy.fingerprint.headers.includes('accept-encoding') ? 'keep' : 'identity';
-  const headers = forwardRequestHeaders(
-    head.rawHeaders,
-    forwardFacts(context, { token: claim.token, attempt, acceptEncoding }),
+  const headers = withLockTokens(
+    forwardRequestHeaders(
+      head.rawHeaders,
+      forwardFacts(context, { token: claim.token, attempt, acceptEncoding }),
+    ),
+    locks,
   );
   const framed = body.byteLength > 0 || context.incoming.body.framing !== 'none';
   return {

@@ -4,6 +4,8 @@ import type { ExchangeEnd } from '../core/settle.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { type Passed, pass } from '../http/pass.ts';
 import type { OutgoingBody, OutgoingRequest } from '../http/seam.ts';
+import { endLocks, lockLasts, withLockTokens } from './lock.ts';
+import type { HeldLocks } from './lock-keeper.ts';
 import { answerProblem, type ProblemExtras } from './respond.ts';
 import type { Ending, RequestContext } from './types.ts';
 
@@ -18,6 +20,8 @@ export type ForwardNote = {
   readonly unprotected?: 'store-down';
   /** Told what the exchange proved, before the ending is known. */
   readonly onExchangeEnd?: (end: ExchangeEnd) => void;
+  /** What the request holds until its exchange is over. */
+  readonly locks?: HeldLocks;
 };
 
 export async function forward(
@@ -26,18 +30,21 @@ export async function forward(
   note: ForwardNote = {},
 ): Promise<Ending> {
   const { engine, snapshot, incoming, policy } = context;
+  const locks = note.locks ?? null;
   const addedHeaders = note.unprotected === undefined ? discoveryLink(context) : UNPROTECTED;
   for (let attempt = 1; ; attempt++) {
     const passed = await pass({
       upstream: snapshot.upstream,
-      request: outgoing(context, body),
+      request: outgoing(context, body, locks),
       reply: incoming.reply,
       timeouts: policy.timeouts,
       wallMs: engine.wallMs,
       addedHeaders,
+      beforeDispatch: locks === null ? null : () => (lockLasts(policy.lock, locks) === 'yes' ? 'go' : 'stop'),
     });
     if (attempt === 1 && mayRetry(context, body, passed)) continue;
     note.onExchangeEnd?.(passed.end);
+    if (locks !== null) endLocks(locks, passed.end, 'not-waited-for');
     return ending(context, passed, note);
   }
 }
@@ -58,6 +65,7 @@ function mayRetry(context: RequestContext, body: ForwardBody, passed: Passed): b
   if (
     passed.end.kind !== 'never-dispatched' ||
     passed.end.cause === 'stopped' ||
+    passed.end.cause === 'lease-too-short' ||
     passed.end.cause === 'queue-timeout'
   )
     return false;
@@ -65,9 +73,9 @@ function mayRetry(context: RequestContext, body: ForwardBody, passed: Passed): b
   return body.kind === 'read' || incoming.body.taken() === 'untouched';
 }
 
-function outgoing(context: RequestContext, body: ForwardBody): OutgoingRequest {
+function outgoing(context: RequestContext, body: ForwardBody, locks: HeldLocks | null): OutgoingRequest {
   const { head, incoming } = context;
-  const headers = forwardRequestHeaders(head.rawHeaders, forwardFacts(context, null));
+  const headers = withLockTokens(forwardRequestHeaders(head.rawHeaders, forwardFacts(context, null)), locks);
   const framed = incoming.body.framing !== 'none';
   return {
     method: head.method,

@@ -11,6 +11,7 @@ import type { ProblemCode } from '../problems/registry.ts';
 import type { Store } from '../store/contract.ts';
 import type { KeepAlive } from '../store/keep-alive.ts';
 import type { Admission } from './admission.ts';
+import type { LockKeeper } from './lock-keeper.ts';
 import type { ObservedLog } from './observed-log.ts';
 import type { Principal, Principals } from './principals.ts';
 import type { Reconciler } from './reconcile.ts';
@@ -23,6 +24,7 @@ import type { TaskRoom } from './task-room.ts';
 export type Engine = {
   readonly store: Store;
   readonly keepAlive: KeepAlive;
+  readonly locks: LockKeeper;
   readonly settler: Settler;
   readonly reconciler: Reconciler;
   readonly metrics: Metrics;

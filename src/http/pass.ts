@@ -22,6 +22,8 @@ export type PassOptions = {
   readonly wallMs: () => number;
   /** Fields added to the response, such as the marker of a forward without protection. */
   readonly addedHeaders: readonly string[];
+  /** The last look before the first byte leaves, where there is something to look at. */
+  readonly beforeDispatch: (() => 'go' | 'stop') | null;
 };
 
 /** The answer's body has been ended, or the connection broken, when a head came; else the reply is still open. */
@@ -53,6 +55,7 @@ class PassRun implements ExchangeSink {
   }
 
   dispatching(): 'go' | 'stop' {
+    if (this.#options.beforeDispatch?.() === 'stop') return 'stop';
     this.#dispatchedMs = performance.now();
     const { headMs, totalMs } = this.#options.timeouts;
     if (totalMs > 0) this.#totalTimer = setTimeout(this.#onTimeout, totalMs);

@@ -24,6 +24,8 @@ export type Log = {
   requestEnded(fields: RequestFields): void;
   /** A write at the end of a claim found that the record is no longer ours. */
   claimLost(route: string, recordKey: RecordKey): void;
+  /** A lock was another's, or could have been, before its holder was done. */
+  lockLost(route: string): void;
   /** A stored response did not open and was not served. `keyId`: under which key it says it is. */
   responseUnreadable(route: string, recordKey: RecordKey, reason: UnreadableReason, keyId: string): void;
   storeUnavailable(reason: StoreUnavailableReason, message: string): void;
@@ -80,6 +82,14 @@ export function createLog(options: LogOptions): Log {
         logger.error(
           { route, recordKey: shortRecordKey(recordKey), count },
           'claim lost: the store no longer knew this claim',
+        );
+      });
+    },
+    lockLost(route) {
+      limit.incident(`lock-lost ${route}`, (count) => {
+        logger.error(
+          { route, count },
+          'lock lost: another may have been let in beside a request in execution',
         );
       });
     },

@@ -67,6 +67,8 @@ export type ResealResult = (typeof RESEAL_RESULTS)[number];
 /** passed: conditional as its route wants it. */
 const PRECONDITION_RESULTS = ['passed', 'required', 'invalid'] as const;
 export type PreconditionResult = (typeof PRECONDITION_RESULTS)[number];
+export const LOCK_RESULTS = ['held', 'locked'] as const;
+export type LockResult = (typeof LOCK_RESULTS)[number];
 
 export type LabelDefinition = {
   readonly name: string;
@@ -226,6 +228,22 @@ export const METRICS = {
     name: 'onceward_claims_lost_total',
     kind: 'counter',
     help: 'Claims the store no longer knew as ours when their end was written: an incident.',
+    labels: [ROUTE],
+    buckets: [],
+    start: 'zero',
+  },
+  lockSeconds: {
+    name: 'onceward_lock_wait_seconds',
+    kind: 'histogram',
+    help: 'Time a request waited for its locks, all of them together. Result locked: in vain, and it got 423.',
+    labels: [ROUTE, { name: 'result', values: LOCK_RESULTS }],
+    buckets: REQUEST_SECONDS,
+    start: 'first-use',
+  },
+  locksLost: {
+    name: 'onceward_locks_lost_total',
+    kind: 'counter',
+    help: 'Locks that another could have taken while their holder was still at work: an incident, in which only the token tells the backend who is older.',
     labels: [ROUTE],
     buckets: [],
     start: 'zero',

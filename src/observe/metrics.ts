@@ -11,6 +11,8 @@ import { Children, type HistogramCell, type NumberCell, observe } from './instru
 import {
   type AdminResult,
   type AdminWrite,
+  LOCK_RESULTS,
+  type LockResult,
   METRICS,
   type PreconditionResult,
   type ProbeVerdict,
@@ -41,6 +43,8 @@ export type Metrics = Scraped & {
   /** All that a whole pass over the store saw. */
   unknownSeen(records: number): void;
   claimLost(route: string): void;
+  lockWaited(route: string, result: LockResult, seconds: number): void;
+  lockLost(route: string): void;
   responseUnreadable(reason: UnreadableReason): void;
   responseResealed(result: ResealResult): void;
   probed(route: string, verdict: ProbeVerdict): void;
@@ -66,6 +70,8 @@ type RouteCells = {
   readonly upstream: Children<HistogramCell>;
   readonly unknown: Children<NumberCell>;
   readonly lost: NumberCell;
+  readonly lockSeconds: Children<HistogramCell>;
+  readonly locksLost: NumberCell;
   readonly probes: Children<NumberCell>;
   readonly observed: Children<NumberCell>;
   readonly preconditions: Children<NumberCell>;
@@ -130,6 +136,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     claimLost(route) {
       cellsOf(route).lost.value += 1;
+    },
+    lockWaited(route, result, seconds) {
+      observe(cellsOf(route).lockSeconds.get(result), METRICS.lockSeconds.buckets, seconds);
+    },
+    lockLost(route) {
+      cellsOf(route).locksLost.value += 1;
     },
     ...sealedResponses(families),
     probed(route, verdict) {
@@ -213,6 +225,8 @@ function routeCells(families: Families, route: string): RouteCells {
       families.unknownRecords.child([route, reason]),
     ),
     lost: families.claimsLost.child([route]),
+    lockSeconds: new Children(LOCK_RESULTS, (result) => families.lockSeconds.child([route, result])),
+    locksLost: families.locksLost.child([route]),
     probes: preset(METRICS.probes.labels[1].values, (verdict) => families.probes.child([route, verdict])),
     observed: new Children(OUTCOMES, (outcome) => families.observed.child([route, outcome])),
     preconditions: new Children(METRICS.preconditions.labels[1].values, (result) =>

@@ -89,6 +89,28 @@ const table = {
     detail: 'The first request with this key is still being processed. Ask again with the same key.',
     clause: KEY_DRAFT,
   },
+  locked: {
+    status: 423,
+    title: 'Another request holds this resource',
+    retryable: true,
+    sameKey: true,
+    executed: 'no',
+    retryAfterMs: 1_000,
+    detail:
+      'Requests that concern this resource are executed one after the other, and the turn of this one did not come in time. It was not sent to the backend, and its key is free. Retry with the same key.',
+    clause: 'RFC 4918 section 11.3',
+  },
+  'resource-unnamed': {
+    status: 400,
+    title: 'What this operation concerns cannot be told',
+    retryable: false,
+    sameKey: null,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'Requests of this route are executed one at a time for each resource, and this one does not say which it concerns; nothing was executed. Send the value that the route documents.',
+    clause: 'RFC 9110 section 15.5.1',
+  },
   released: {
     status: 409,
     title: 'The outstanding request was not executed',

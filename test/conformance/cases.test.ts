@@ -51,10 +51,16 @@ it('every problem that a client can be brought to see has a case', () => {
   const seen = new Set(
     CASES.flatMap(({ steps }) => steps.map((step) => ('expect' in step ? step.expect.problem : undefined))),
   );
-  // These take a store, a load, a drain, a port or a configuration that fails: test/http and test/faults have them.
+  // These take a store, a load, a drain, a port, a configuration that fails or a route of their own: test/http,
+  // test/e2e and test/faults have them.
   const elsewhere = [
+    'signature-invalid',
+    'locked',
+    'resource-unnamed',
     'released',
     'policy-changed',
+    'precondition-required',
+    'precondition-invalid',
     'store-unavailable',
     'overloaded',
     'draining',

@@ -31,6 +31,8 @@ export const PROBLEM_FACTS: Readonly<Record<string, ProblemFacts>> = {
   'signature-invalid': row(400, false, undefined, 'no'),
   'key-reused': row(422, false, false, 'no', 'Idempotency-Key is already used'),
   'in-flight': row(409, true, true, 'unknown', 'A request is outstanding for this Idempotency-Key'),
+  locked: row(423, true, true, 'no'),
+  'resource-unnamed': row(400, false, undefined, 'no'),
   released: row(409, true, true, 'no'),
   'outcome-unknown': row(409, false, true, 'unknown'),
   'response-not-stored': row(409, false, true, 'yes'),

@@ -38,6 +38,8 @@ describe('a path pattern', () => {
     ['/**/**', '/a', 'yes'],
     ['/**/*', '/', 'no'],
     ['/**/*/c', '/b/c', 'yes'],
+    ['/a/{id}/c', '/a/b/c', 'yes'],
+    ['/a/{id}', '/a/', 'no'],
   ])('%s on %s: %s', (pattern, path, wanted) => {
     expect(matchesPath(segmentsOf(pattern), path) ? 'yes' : 'no').toBe(wanted);
   });
@@ -58,6 +60,10 @@ describe('a path pattern', () => {
     '/a/../b',
     '/./a',
     '/a\u0000',
+    '/a{id}',
+    '/{}',
+    '/{1}',
+    '/{a}{b}',
   ])('%j is refused', (pattern) => {
     expect(compilePath(pattern).kind).toBe('fault');
   });

@@ -14,7 +14,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   TWILIO_TOKEN: '0123456789abcdef0123456789abcdef',
   SLACK_SECRET: '0123456789abcdef',
   SNS_CERTIFICATE: selfSigned().certificate,
-  ONCEWARD_SECRET: 'x'.repeat(32),
+  ONCEWARD_SECRET: '0123456789abcdef0123456789abcdef',
   ONCEWARD_ADMIN_TOKEN: '0123456789abcdefghijklmnopqrstuv',
   PROBE_TOKEN: 'token',
   ONCEWARD_KEY_1: Buffer.from('a key of thirty-two random bytes').toString('base64'),

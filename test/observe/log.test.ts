@@ -166,6 +166,14 @@ describe('incidents', () => {
     ]);
   });
 
+  it('a lost lock names its route', () => {
+    const { log, sink } = bench();
+
+    log.lockLost('payments');
+
+    expect(parsed(sink)).toMatchObject([{ level: 'error', route: 'payments', count: 1 }]);
+  });
+
   it('a flood of one kind is one line, and one with a count at the end of each window', () => {
     const { log, sink, endWindows } = bench();
 

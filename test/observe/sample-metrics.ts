@@ -37,6 +37,8 @@ export function useAll(metrics: Metrics): void {
   metrics.unknownRecord('payments', 'reset');
   metrics.unknownSeen(9);
   metrics.claimLost('refunds');
+  metrics.lockWaited('payments', 'held', 0.02);
+  metrics.lockLost('refunds');
   metrics.observed('refunds', 'mismatch');
   metrics.precondition('payments', 'required');
   metrics.signature('payments', 'genuine');

@@ -27,6 +27,8 @@ const TABLE = [
   ['signature-invalid', 400, false, undefined, 'no'],
   ['key-reused', 422, false, false, 'no'],
   ['in-flight', 409, true, true, 'unknown'],
+  ['locked', 423, true, true, 'no'],
+  ['resource-unnamed', 400, false, undefined, 'no'],
   ['released', 409, true, true, 'no'],
   ['outcome-unknown', 409, false, true, 'unknown'],
   ['response-not-stored', 409, false, true, 'yes'],

@@ -1,6 +1,7 @@
 import { formatDuration } from '../../config/units.ts';
 import type { Decision } from '../../core/decide.ts';
 import type { DialectPolicy } from '../../core/dialect.ts';
+import type { LockResources } from '../../core/lock-policy.ts';
 import type { RoutePolicy } from '../../core/policy.ts';
 import { templateText } from '../../core/template.ts';
 import { unreachable } from '../../core/unreachable.ts';
@@ -71,6 +72,25 @@ function unsureText(policy: RoutePolicy): string {
   return policy.onUnknown === 'retry'
     ? decisionText({ kind: 'reopen', token: 0 }, policy)
     : problemText('outcome-unknown', policy.dialect);
+}
+
+export function lockRows(
+  { lock, dialect }: RoutePolicy,
+  locks: LockResources | null,
+): readonly (readonly [string, string])[] {
+  if (lock === null || locks === null) return [];
+  if (locks.kind === 'missing')
+    return [['lock', `${problemText('resource-unnamed', dialect)}. ${locks.detail}`]];
+  const queue =
+    lock.waitMs === 0
+      ? 'nobody waits'
+      : `waits up to ${formatDuration(lock.waitMs)} among at most ${lock.queueMax}`;
+  return [
+    [
+      'lock',
+      `executed one at a time for ${locks.resources.join(' and ')}: ${queue}, else ${problemText('locked', dialect)}; under a lease of ${formatDuration(lock.leaseMs)} that is renewed`,
+    ],
+  ];
 }
 
 export function storeDownRow(policy: RoutePolicy): readonly [string, string] {

@@ -1,7 +1,7 @@
 import { formatDuration, formatSize } from '../../config/units.ts';
 import type { FingerprintBody, KeySource, RoutePolicy, StatusAction } from '../../core/policy.ts';
 import { unreachable } from '../../core/unreachable.ts';
-import { caseRow, problemText, storeDownRow } from './decision-text.ts';
+import { caseRow, lockRows, problemText, storeDownRow } from './decision-text.ts';
 import { profileRows, statusOf } from './dialect-text.ts';
 import type { Explanation, FieldPresence, Identity } from './explanation.ts';
 import { preconditionRows } from './precondition-text.ts';
@@ -45,6 +45,7 @@ export function sectionsOf(explanation: Explanation): readonly Section[] {
             ['answer', "the backend's: passed on without a record, each time anew"],
             ['because', whyBypassed(explanation.why)],
             ...preconditionRows(explanation.policy),
+            ...lockRows(explanation.policy, explanation.locks),
           ],
         },
       ];
@@ -65,6 +66,7 @@ export function sectionsOf(explanation: Explanation): readonly Section[] {
           title: 'what would happen',
           rows: [
             ...modeRows(explanation.policy),
+            ...lockRows(explanation.policy, explanation.locks),
             ...explanation.cases.map((one) => caseRow(one, explanation.policy)),
             storeDownRow(explanation.policy),
           ],

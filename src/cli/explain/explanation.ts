@@ -5,6 +5,7 @@ import { type Decision, decide } from '../../core/decide.ts';
 import type { DialectPolicy } from '../../core/dialect.ts';
 import { fingerprint } from '../../core/fingerprint.ts';
 import { confirmHeadKey, readHeadKey } from '../../core/key.ts';
+import { type LockResources, lockOf, lockResources } from '../../core/lock-policy.ts';
 import type { RequestClass } from '../../core/outcome.ts';
 import { missingKeyDetail, type Planned, plan } from '../../core/plan.ts';
 import type { KeySource, RoutePolicy } from '../../core/policy.ts';
@@ -36,6 +37,7 @@ export type Explanation =
       readonly policy: RoutePolicy;
       readonly requestClass: RequestClass;
       readonly why: 'safe' | 'idempotent' | 'no-key';
+      readonly locks: LockResources | null;
     }
   | {
       readonly kind: 'keyed';
@@ -45,6 +47,8 @@ export type Explanation =
       readonly cases: readonly Case[];
       /** Null: its client waits for the answer. */
       readonly task: TaskWish | null;
+      /** What it waits for; null where it takes no lock. */
+      readonly locks: LockResources | null;
     };
 
 export type Identity = {
@@ -109,6 +113,7 @@ export function explainRequest(
         policy: planned.policy,
         requestClass: planned.requestClass,
         why: planned.why,
+        locks: locksOf(planned, head, body),
       };
     case 'refused':
       return {
@@ -149,7 +154,7 @@ function explainKeyed(
       return refused('key-invalid', found.detail);
     case 'absent':
       if (policy.key.presence === 'optional')
-        return { kind: 'bypassed', policy, requestClass, why: 'no-key' };
+        return { kind: 'bypassed', policy, requestClass, why: 'no-key', locks: locksOf(planned, head, body) };
       return refused('key-missing', missingKeyDetail(policy));
     case 'key': {
       const confirmed = confirmHeadKey(policy.key, found.key, body, contentType);
@@ -157,11 +162,28 @@ function explainKeyed(
       const identity = identityOf(policy, found, scope, head, body);
       const cases = casesOf(policy, identity.fingerprint.digest);
       const task = policy.task === null ? null : taskWish(policy.task, head.rawHeaders);
-      return { kind: 'keyed', policy, requestClass, identity, cases, task };
+      return {
+        kind: 'keyed',
+        policy,
+        requestClass,
+        identity,
+        cases,
+        task,
+        locks: locksOf(planned, head, body),
+      };
     }
     default:
       return unreachable(found);
   }
+}
+
+function locksOf(
+  { policy, requestClass }: { readonly policy: RoutePolicy; readonly requestClass: RequestClass },
+  head: RequestHead,
+  body: Uint8Array,
+): LockResources | null {
+  const lock = lockOf(policy, requestClass);
+  return lock === null ? null : lockResources(lock, head, body);
 }
 
 function identityOf(
