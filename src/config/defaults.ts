@@ -67,6 +67,7 @@ export const LOCK_DEFAULTS = { wait: '5s', queue: 100, lease: '15s' } as const;
 export const TASK_DEFAULTS = {
   respond: 'prefer',
   onRepeat: 'state',
+  afterCompletion: 'replay',
   wait: '30s',
   waiters: 100,
   timeout: '15m',

@@ -6,6 +6,7 @@ export function resolveTask(task: Task): TaskPolicy | null {
   return {
     respond: task.respond === 'async' ? 'always' : 'prefer',
     onRepeat: task.onRepeat,
+    afterCompletion: task.afterCompletion,
     waitMs: task.wait,
     waitersMax: task.waiters,
     timeoutMs: task.timeout,

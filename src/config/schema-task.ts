@@ -18,6 +18,11 @@ export const task = z
           .describe(
             'What a start gets whose task is running already: `attach` waits for the answer, up to `wait` or `Prefer: wait=N`, and then gets 202; `state` gets 202 at once; `reject` gets 409 `in-flight`. A repeat that does not start a task is treated as `inFlight` says.',
           ),
+        afterCompletion: choice(['replay', 'restart-failed'])
+          .prefault(D.afterCompletion)
+          .describe(
+            'What a start gets whose task has ended: `replay` the stored response. With `restart-failed` a task that ended with a response of 400 or more is executed anew under the same key and id; one that succeeded, or whose outcome is unknown, never is. Use it only where every such answer of the backend means that nothing was done.',
+          ),
         wait: duration('0s')
           .prefault(D.wait)
           .describe(

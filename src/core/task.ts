@@ -10,6 +10,8 @@ export type TaskPolicy = {
   readonly respond: 'prefer' | 'always';
   /** What a start gets whose task is running already. */
   readonly onRepeat: 'attach' | 'state' | 'reject';
+  /** What a start gets whose task has ended: its response, or, where that is a failure, another execution. */
+  readonly afterCompletion: 'replay' | 'restart-failed';
   /** The longest anybody waits: `Prefer: wait=N` is cut to it. */
   readonly waitMs: number;
   /** Waiting for one task at once, in this process. */

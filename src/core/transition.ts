@@ -263,10 +263,12 @@ export function resolveStep(
   token: number,
   to:
     | { readonly kind: 'completed'; readonly retainMs: number }
-    | { readonly kind: 'released'; readonly quietMs: number },
+    | { readonly kind: 'released'; readonly quietMs: number }
+    | { readonly kind: 'restarted' },
   time: StoreTime,
 ): WriteStep {
-  if (record === null || record.token !== token || standing(record, time) !== 'unknown') return LOST;
+  const from = to.kind === 'restarted' ? 'completed' : 'unknown';
+  if (record === null || record.token !== token || standing(record, time) !== from) return LOST;
   if (to.kind === 'released' && unknownForMs(record, time) < to.quietMs) return LOST;
   // Without its owner: the former holder's own writes are lost from here on, whatever it was resolved to.
   const ownerless = { ...record, owner: '' };

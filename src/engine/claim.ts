@@ -3,8 +3,10 @@ import { decide } from '../core/decide.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import type { ReconcilePolicy } from '../core/reconcile.ts';
 import type { ClaimRequest, ClaimResult, Owner, RecordKey } from '../core/record.ts';
+import { taskSuccess, taskWish } from '../core/task.ts';
 import { StoreUnavailable } from '../store/contract.ts';
 import { writeNote } from './note.ts';
+import { readResponse } from './sealing.ts';
 import type { Engine, RequestContext } from './types.ts';
 
 export type ClaimAnswer = {
@@ -32,7 +34,7 @@ export async function claim(
   let recordKey = recordKeys[0] ?? '';
   let request = claimRequest(engine, policy, digest);
   let claimSent: 'no' | 'yes' = 'no';
-  let unknown: ClaimAnswer | null = null;
+  let known: ClaimAnswer | null = null;
   try {
     for (const older of recordKeys.slice(1)) {
       const view = await engine.store.inspect(older);
@@ -42,9 +44,9 @@ export async function claim(
       request = { ...request, note: noteOf(context, policy.reconcile, recordKey, digest, body) };
     claimSent = 'yes';
     const first = await send(engine, recordKey, request);
-    if (first.result.kind !== 'unknown' || (await reopened(context, first, digest)) === 'as-it-was')
-      return first;
-    unknown = first;
+    if (first.result.kind !== 'unknown' && policy.task?.afterCompletion !== 'restart-failed') return first;
+    known = first;
+    if ((await freed(context, first, digest)) === 'as-it-was') return first;
     return await send(engine, recordKey, request);
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error;
@@ -52,7 +54,9 @@ export async function claim(
     if (claimSent === 'yes' && error.sent !== 'no')
       engine.settler.releaseOwner(recordKey, request.owner, request.leaseMs);
     // It was unknown a moment ago: no word of the operator on an absent store is meant for that.
-    return unknown !== null && policy.reconcile !== null ? unknown : { kind: 'down', error };
+    // The same for what was completed: its response is at hand.
+    const isTold = known?.result.kind === 'completed' || policy.reconcile !== null;
+    return known !== null && isTold ? known : { kind: 'down', error };
   }
 }
 
@@ -60,6 +64,44 @@ async function send(engine: Engine, recordKey: RecordKey, request: ClaimRequest)
   const sentMs = engine.monotonicMs();
   const result = await engine.store.claim(recordKey, request);
   return { kind: 'answered', result, recordKey, owner: request.owner, sentMs };
+}
+
+/** Whether it is worth claiming once more: the key was given free, or its outcome found out. */
+async function freed(
+  context: RequestContext,
+  answer: ClaimAnswer,
+  digest: string,
+): Promise<'changed' | 'as-it-was'> {
+  switch (answer.result.kind) {
+    case 'unknown':
+      return await reopened(context, answer, digest);
+    case 'completed':
+      return await restarted(context, answer, digest);
+    default:
+      // Granted, or at work.
+      return 'as-it-was';
+  }
+}
+
+/**
+ * `afterCompletion: restart-failed`: what the start of a task makes of one that failed. Bound to the token under which
+ * the failure was read, so that a success that came since is never taken for it.
+ */
+async function restarted(
+  context: RequestContext,
+  { recordKey, result }: ClaimAnswer,
+  digest: string,
+): Promise<'changed' | 'as-it-was'> {
+  const { engine, policy, head } = context;
+  if (result.kind !== 'completed' || policy.task?.afterCompletion !== 'restart-failed') return 'as-it-was';
+  if (taskWish(policy.task, head.rawHeaders) === null) return 'as-it-was';
+  const { kind } = decide(result, digest, policy);
+  if (kind === 'mismatch' || kind === 'policy-changed') return 'as-it-was';
+  const { opened } = readResponse(context, recordKey, result.response);
+  // What does not open may have been a success.
+  if (opened.kind === 'unreadable' || taskSuccess(opened.status) === 'succeeded') return 'as-it-was';
+  await engine.store.resolve(recordKey, result.token, { kind: 'restarted' });
+  return 'changed';
 }
 
 /** What an unknown key comes to: a probe has the first word, `onUnknown: retry` the second. */

@@ -94,7 +94,10 @@ export type Store = {
   /** claimed or dispatched → unknown. */
   park(claim: Claim, reason: string): Promise<WriteResult>;
 
-  /** unknown with this token → completed or released. For admin, probes and `onUnknown: retry`. */
+  /**
+   * unknown with this token → completed or released. For admin, probes and `onUnknown: retry`. And completed with this
+   * token → released (`restarted`). The former holder is refused from then on.
+   */
   resolve(recordKey: RecordKey, token: number, to: Resolution): Promise<WriteResult>;
   /**
    * Another form of the same response, such as one sealed under a newer key, for a completed record that still has
@@ -131,7 +134,12 @@ export type Resolution =
    * Lost before the record has been unknown for quietMs: a holder that woke up meanwhile makes it unknown anew, under
    * the same token. 0 is the word of an operator, who knows that no exchange is open.
    */
-  | { readonly kind: 'released'; readonly quietMs: number };
+  | { readonly kind: 'released'; readonly quietMs: number }
+  /**
+   * completed → released, for who has read the response under this token and may execute again. Of several who have,
+   * one gets the next claim; lost for who comes after it.
+   */
+  | { readonly kind: 'restarted' };
 
 /**
  * Small values that are only ever replaced by who has seen them (docs/decisions/0015-cells.md). A write whose reply was

@@ -106,6 +106,7 @@ describe('onceward explain', () => {
     for (const text of [
       'the answer itself if it is there within 5s, else 202 with the Location of the task',
       'the answer itself if it is there within 5s, else 202 with the same Location',
+      'repeat after a failure',
       'at most 15m in the background; after it the outcome is unknown',
       'cut to 20s',
     ])

@@ -54,7 +54,7 @@ type Step =
   | {
       readonly do: 'resolve';
       readonly pick: number;
-      readonly to: 'completed' | 'released';
+      readonly to: 'completed' | 'released' | 'restarted';
       readonly quiet: number;
     }
   | { readonly do: 'forget'; readonly key: string; readonly how: 'settled-only' | 'forced' }
@@ -90,7 +90,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('resolve' as const),
       pick,
-      to: fc.constantFrom('completed' as const, 'released' as const),
+      to: fc.constantFrom('completed' as const, 'released' as const, 'restarted' as const),
       quiet: fc.integer({ min: 0, max: 2 }),
     }),
   },
@@ -209,7 +209,9 @@ class Twins {
             claim.token,
             next.to === 'completed'
               ? { kind: 'completed', response, retainMs: 2 * UNIT_MS }
-              : { kind: 'released', quietMs: next.quiet * UNIT_MS },
+              : next.to === 'released'
+                ? { kind: 'released', quietMs: next.quiet * UNIT_MS }
+                : { kind: 'restarted' },
           );
         default:
           return unreachable(next);

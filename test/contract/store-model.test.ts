@@ -20,7 +20,7 @@ type Step =
   | { readonly do: 'dispatch' | 'release' | 'releaseOwner' | 'park' | 'reseal'; readonly pick: number }
   | { readonly do: 'renew'; readonly pick: number; readonly lease: number }
   | { readonly do: 'complete'; readonly pick: number; readonly retain: number }
-  | { readonly do: 'resolve'; readonly pick: number; readonly to: 'completed' | 'released' }
+  | { readonly do: 'resolve'; readonly pick: number; readonly to: 'completed' | 'released' | 'restarted' }
   | { readonly do: 'forget'; readonly key: string; readonly how: 'settled-only' | 'forced' }
   | { readonly do: 'advance'; readonly units: number }
   | { readonly do: 'sweep' }
@@ -68,7 +68,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('resolve' as const),
       pick,
-      to: fc.constantFrom('completed' as const, 'released' as const),
+      to: fc.constantFrom('completed' as const, 'released' as const, 'restarted' as const),
     }),
   },
   {

@@ -167,12 +167,13 @@ export class StoreModel {
   resolve(
     key: string,
     token: number,
-    to: 'completed' | 'released',
+    to: 'completed' | 'released' | 'restarted',
     body: string,
     retainMs: number,
   ): 'ok' | 'lost' {
     const record = this.#alive(key);
-    if (record === undefined || record.token !== token || this.#stateOf(record) !== 'unknown') return 'lost';
+    const from = to === 'restarted' ? 'completed' : 'unknown';
+    if (record === undefined || record.token !== token || this.#stateOf(record) !== from) return 'lost';
     // Nobody's any more: the former holder is refused whatever it was resolved to.
     record.owner = '';
     if (to === 'completed') this.#complete(record, body, retainMs);

@@ -103,6 +103,36 @@ export function administration(harness: () => StoreHarness): void {
       },
     );
 
+    test('a completed record is given free again for who read its response, and for nobody after', async () => {
+      const { store, unitMs } = harness();
+      const key = newRecordKey();
+      const { claim } = await granted(store, key, requestOf(unitMs));
+      await store.complete(claim, FULL, 20 * unitMs);
+
+      expect(await store.resolve(key, claim.token, { kind: 'restarted' })).toBe('ok');
+      expect(await store.inspect(key)).toMatchObject({ state: 'released', response: null });
+      expect(await store.resolve(key, claim.token, { kind: 'restarted' })).toBe('lost');
+      // What the old holder still had to say came too late.
+      expect(await store.complete(claim, FULL, 20 * unitMs)).toBe('lost');
+      const anew = await granted(store, key, requestOf(unitMs));
+      expect(anew.claim.token).toBeGreaterThan(claim.token);
+      await store.complete(anew.claim, FULL, 20 * unitMs);
+      expect(await store.resolve(key, claim.token, { kind: 'restarted' })).toBe('lost');
+      expect((await store.inspect(key))?.state).toBe('completed');
+    });
+
+    test.each(INTO_STATE.filter(([state]) => state !== 'completed'))(
+      'restarting a %s record is lost',
+      async (state, into) => {
+        const { store, unitMs } = harness();
+        const claim = await into(store, unitMs);
+
+        expect(await store.resolve(claim.recordKey, claim.token, { kind: 'restarted' })).toBe('lost');
+
+        expect((await store.inspect(claim.recordKey))?.state).toBe(state);
+      },
+    );
+
     test('inspecting an absent key gives nothing', async () => {
       expect(await harness().store.inspect(newRecordKey())).toBeNull();
     });

@@ -8,6 +8,7 @@ import { belongsTo, isOfRoute, parseTaskId, taskId } from '../../src/core/task-i
 const POLICY: TaskPolicy = {
   respond: 'prefer',
   onRepeat: 'state',
+  afterCompletion: 'replay',
   waitMs: 10_000,
   waitersMax: 100,
   timeoutMs: 60_000,

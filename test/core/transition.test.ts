@@ -226,6 +226,30 @@ describe('resolving', () => {
   });
 });
 
+describe('restarting', () => {
+  const restarted = { kind: 'restarted' } as const;
+
+  it('frees a completed key, without its owner', () => {
+    expect(resolveStep(stored('completed'), 50, restarted, TIME)).toEqual({
+      kind: 'write',
+      record: stored('released', { owner: '', expiresAtMs: NOW_MS + 60_000, note: null }),
+    });
+  });
+
+  it.each([
+    ['absent', null],
+    ['expired', stored('completed', { expiresAtMs: NOW_MS })],
+    ['under another token', stored('completed', { token: 51 })],
+    ['claimed', stored('claimed')],
+    ['dispatched', stored('dispatched')],
+    ['lapsed', stored('dispatched', over)],
+    ['unknown', stored('unknown')],
+    ['released', stored('released')],
+  ])('touches nothing that is %s', (_name, record) => {
+    expect(resolveStep(record, 50, restarted, TIME)).toEqual(LOST);
+  });
+});
+
 describe('another form of the same response', () => {
   it('is written for the completed record that it was made from', () => {
     expect(resealStep(stored('completed'), 50, TIME)).toEqual({ kind: 'write', record: stored('completed') });

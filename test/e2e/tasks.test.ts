@@ -53,6 +53,7 @@ async function stage(kind: Kind): Promise<Stage> {
     defaults: { lease: '3s', task: {} },
     routes: [
       { name: 'brief', match: { path: '/brief' }, retain: '3s' },
+      { name: 'again', match: { path: '/again' }, task: { afterCompletion: 'restart-failed' } },
       { name: 'asked', match: { path: '/asked' }, reconcile: RECONCILE },
     ],
   });
@@ -129,6 +130,32 @@ describe.each(['lmdb', 'redis'] as const)('a task on %s', (kind) => {
       expect(new Set(locations).size).toBe(1);
       expect(json(ended)).toMatchObject({ state: 'succeeded' });
       expect(backend.executions(key)).toBe(1);
+    }
+  });
+
+  it('that has failed is started anew once by two contenders, round after round', async () => {
+    const { backend, first, second } = at;
+    backend.behave((arrival) => {
+      if (arrival.arrival > 1) executeAndAnswer(arrival);
+      else arrival.answer(500, String(arrival.execute()));
+    });
+
+    for (let round = 1; round <= 10; round++) {
+      const key = `again-${round}`;
+      const { location } = (await startAt(first, key, '/again')).headers;
+      const failed = await ask(second, location, { Prefer: 'wait=25' });
+      const answers = await Promise.all(
+        [first, second, first, second].map((proxy) => startAt(proxy, key, '/again')),
+      );
+      const ended = await ask(second, location, { Prefer: 'wait=25' });
+
+      expect(json(failed)).toMatchObject({ state: 'failed', response: { status: 500 } });
+      // Late ones have the new answer already, and start nothing.
+      expect(
+        answers.map(({ status }) => status).filter((status) => status !== 202 && status !== 201),
+      ).toEqual([]);
+      expect(json(ended)).toMatchObject({ state: 'succeeded' });
+      expect(backend.executions(key)).toBe(2);
     }
   });
 

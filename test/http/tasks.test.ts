@@ -3,7 +3,7 @@ import { executeAndAnswer } from '../support/counting-backend.ts';
 import { keyed, problemCode, sendRequest } from '../support/send-request.ts';
 import { until } from '../support/until.ts';
 import { createStage } from './stage.ts';
-import { get, json, standTasks, startTask, waiting } from './tasks-stage.ts';
+import { get, json, type Stand, standTasks, startTask, waiting } from './tasks-stage.ts';
 
 /** The start of a task, and what it comes to. */
 
@@ -137,6 +137,57 @@ describe('a start with Prefer: respond-async', () => {
     await at.arrived(1);
 
     expect(json(await get(at, location, { Prefer: 'wait=30' }))).toMatchObject({ state: 'unknown' });
+  });
+});
+
+describe('a start whose task has failed', () => {
+  const failOnce = async (at: Stand): Promise<unknown> => {
+    const { location } = (await startTask(at, 'k1')).headers;
+    (await at.arrived(1)).answer(500, '{"broken":1}');
+    expect(json(await get(at, location, { Prefer: 'wait=30' }))).toMatchObject({ state: 'failed' });
+    return location;
+  };
+
+  it('is a replay of the failure, unless the route restarts it', async () => {
+    const at = await standTasks(stage);
+    await failOnce(at);
+
+    const repeat = await startTask(at, 'k1');
+
+    expect([repeat.status, repeat.headers['idempotency-status']]).toEqual([500, 'replayed']);
+    expect(at.held.length).toBe(1);
+  });
+
+  it('under restart-failed executes anew with the same id, and not once more when that succeeded', async () => {
+    const at = await standTasks(stage, { task: '{ afterCompletion: restart-failed }' });
+    const location = await failOnce(at);
+    const sync = await startTask(at, 'k1', null);
+    const other = await sendRequest(at.proxy.port, {
+      headers: { ...keyed('k1'), Prefer: 'respond-async' },
+      body: '{"other":1}',
+    });
+
+    const again = await startTask(at, 'k1');
+    executeAndAnswer(await at.arrived(2));
+    const ended = await get(at, location, { Prefer: 'wait=30' });
+    const last = await startTask(at, 'k1');
+
+    // Who waits for his answer, and who sends other content, start nothing.
+    expect([sync.status, problemCode(other)]).toEqual([500, 'key-reused']);
+    expect([again.status, again.headers.location]).toEqual([202, location]);
+    expect(json(ended)).toMatchObject({ state: 'succeeded' });
+    expect([last.status, last.headers['idempotency-status']]).toEqual([201, 'replayed']);
+    expect(at.held.length).toBe(2);
+  });
+
+  it('under restart-failed is still held where the outcome is unknown', async () => {
+    const at = await standTasks(stage, { task: '{ afterCompletion: restart-failed }' });
+    const { location } = (await startTask(at, 'k1')).headers;
+    (await at.arrived(1)).reset();
+    expect(json(await get(at, location, { Prefer: 'wait=30' }))).toMatchObject({ state: 'unknown' });
+
+    expect(problemCode(await startTask(at, 'k1'))).toBe('outcome-unknown');
+    expect(at.held.length).toBe(1);
   });
 });
 

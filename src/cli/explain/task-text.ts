@@ -17,6 +17,7 @@ export function taskSections({ task, mode }: RoutePolicy, wish: TaskWish | null)
       rows: [
         ['first request', `${waitText(wish.waitMs ?? 0)}202 with the Location of the task`],
         ['repeat while in flight', repeatText(task, wish)],
+        ['repeat after a failure', failureText(task)],
         [
           'backend',
           `at most ${formatDuration(task.timeoutMs)} in the background; after it the outcome is unknown`,
@@ -36,6 +37,17 @@ function repeatText(task: TaskPolicy, wish: TaskWish): string {
       return problemText('in-flight');
     default:
       return unreachable(repeat);
+  }
+}
+
+function failureText({ afterCompletion }: TaskPolicy): string {
+  switch (afterCompletion) {
+    case 'replay':
+      return 'the failure again';
+    case 'restart-failed':
+      return 'executed anew, where the response kept has a status of 400 or more';
+    default:
+      return unreachable(afterCompletion);
   }
 }
 

@@ -93,5 +93,5 @@ function quietMs(to: Resolution): number {
 function resolution(to: Resolution): readonly [state: string, lifeMs: number, response: Buffer | null] {
   return to.kind === 'completed'
     ? ['completed', to.retainMs, encodeResponse(to.response)]
-    : ['released', RELEASED_RETAIN_MS, null];
+    : [to.kind, RELEASED_RETAIN_MS, null];
 }

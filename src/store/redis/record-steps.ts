@@ -65,5 +65,5 @@ function quietMs(to: Resolution): number {
 function resolution(to: Resolution): readonly [state: string, lifeMs: number, response: Buffer | string] {
   return to.kind === 'completed'
     ? ['completed', to.retainMs, encodeResponse(to.response)]
-    : ['released', TOMBSTONE_MS, ''];
+    : [to.kind, TOMBSTONE_MS, ''];
 }

@@ -1,11 +1,11 @@
--- Purpose: ends an unknown: an operator or a probe says what became of it.
--- Guarantee: only an unknown record, or a dispatched one whose lease lapsed, and only with this token. The owner is
---   erased: an answer of the old holder is refused from now on.
+-- Purpose: ends an unknown: an operator or a probe says what became of it. Or gives a completed key free again.
+-- Guarantee: only an unknown record, or a dispatched one whose lease lapsed, and only with this token; for restarted
+--   only a completed one. The owner is erased: an answer of the old holder is refused from now on.
 -- $1 record key
 -- $2 token
--- $3 state to write: completed | released
+-- $3 completed | released | restarted, which is released from completed
 -- $4 life of the record, or of what remains of it, in ms
--- $5 response, or null for released
+-- $5 response, or null unless completed
 -- $6 channel of settlements
 -- $7 how long it must have been unknown to be released, in ms
 -- Returns: one row when ok, none when lost
@@ -14,7 +14,7 @@ WITH clock AS MATERIALIZED (
   SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now_us
 ), written AS (
   UPDATE onceward.record r
-  SET state = $3,
+  SET state = CASE WHEN $3::text = 'restarted' THEN 'released' ELSE $3::text END,
     owner = '',
     reason = '',
     note = NULL,
@@ -24,9 +24,10 @@ WITH clock AS MATERIALIZED (
     sweep_at_us = least(r.sweep_at_us, c.now_us + ($4::float8 * 1000)::bigint)
   FROM clock c
   WHERE r.record_key = $1 AND r.token = $2 AND r.expires_at_us > c.now_us
-    AND (r.state = 'unknown' OR (r.state = 'dispatched' AND r.lease_until_us <= c.now_us))
+    AND CASE WHEN $3::text = 'restarted' THEN r.state = 'completed'
+      ELSE r.state = 'unknown' OR (r.state = 'dispatched' AND r.lease_until_us <= c.now_us) END
     -- A holder that woke up since the question was asked has made it unknown anew, under the same token.
-    AND ($3 <> 'released' OR $7::float8 * 1000 <= greatest(
+    AND ($3::text <> 'released' OR $7::float8 * 1000 <= greatest(
       0, c.now_us - CASE WHEN r.state = 'unknown' THEN r.unknown_since_us ELSE r.lease_until_us END
     ))
   RETURNING r.awaited

@@ -1,11 +1,11 @@
--- Purpose: ends an unknown: an operator or a probe says what became of it.
--- Guarantee: only an unknown record, or a dispatched one whose lease lapsed, and only with this token. The owner is
---   erased: an answer of the old holder is refused from now on.
+-- Purpose: ends an unknown: an operator or a probe says what became of it. Or gives a completed key free again.
+-- Guarantee: only an unknown record, or a dispatched one whose lease lapsed, and only with this token; for restarted
+--   only a completed one. The owner is erased: an answer of the old holder is refused from now on.
 -- KEYS[1] the record
 -- ARGV[1] token
--- ARGV[2] state to write: completed | released
+-- ARGV[2] completed | released | restarted, which is released from completed
 -- ARGV[3] life of the record or of the tombstone in ms
--- ARGV[4] response, or empty for released
+-- ARGV[4] response, or empty unless completed
 -- ARGV[5] channel of settlements
 -- ARGV[6] record key, the message on it
 -- ARGV[7] how long it must have been unknown to be released, in ms
@@ -17,8 +17,12 @@ if record[2] ~= ARGV[1] then
 end
 local time = redis.call('TIME')
 local now_ms = math.floor((tonumber(time[1]) * 1000000 + tonumber(time[2])) / 1000)
-local since_ms
-if record[1] == 'dispatched' then
+local since_ms = 0
+if ARGV[2] == 'restarted' then
+  if record[1] ~= 'completed' then
+    return 0
+  end
+elseif record[1] == 'dispatched' then
   since_ms = tonumber(record[3])
   if since_ms > now_ms then
     return 0
@@ -41,6 +45,7 @@ if ARGV[2] == 'completed' then
   redis.call('HSET', KEYS[1], 'state', 'completed', 'owner', '', 'response', ARGV[4])
 else
   redis.call('HSET', KEYS[1], 'state', 'released', 'owner', '', 'retry_after_ms', '')
+  redis.call('HDEL', KEYS[1], 'response')
 end
 redis.call('HDEL', KEYS[1], 'lease_until_ms', 'lease_ms', 'unknown_retain_ms', 'unknown_since_ms', 'reason',
   'note')
