@@ -1,3 +1,4 @@
+import { AUDIT_USAGE, runAudit } from './audit.ts';
 import { CHECK_USAGE, runCheck } from './check.ts';
 import { CONFIG_USAGE, runConfig } from './config.ts';
 import { DEMO_USAGE, runDemo } from './demo.ts';
@@ -47,6 +48,12 @@ export const COMMANDS: readonly Command[] = [
     summary: 'look at keys, and settle an unknown outcome by hand',
     usage: KEYS_USAGE,
     run: runKeys,
+  },
+  {
+    name: 'audit',
+    summary: 'find what is not idempotent in fact, against a test backend',
+    usage: AUDIT_USAGE,
+    run: runAudit,
   },
   {
     name: 'report',

@@ -52,7 +52,7 @@ describe('onceward', () => {
     expect(ran.code).toBe(2);
     expect(ran.stdout).toBe('');
     expect(ran.stderr).toBe(
-      'onceward: there is no command "serve". Commands: run, check, explain, config, keys, report, demo. See onceward --help.\n',
+      'onceward: there is no command "serve". Commands: run, check, explain, config, keys, audit, report, demo. See onceward --help.\n',
     );
   });
 });
