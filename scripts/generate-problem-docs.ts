@@ -27,6 +27,7 @@ backend. A problem never carries \`Idempotency-Status\`.
 | \`sameKey\` | whether a retry keeps its key; left out where the key does not matter |
 | \`executed\` | \`no\`, \`yes\` or \`unknown\`: what is known of the operation behind the key, not of this attempt |
 | \`retryAfterMs\` | how long to wait, where the problem is retryable |
+| \`expectedSequence\` | the number that the producer has to send next; with the problems of sequences |
 | \`idempotency_key\` | the key of the request, where it was readable |
 | \`error\` | \`{type, code, message}\`: the same once more, for clients that look for this member before they look at the status |
 
@@ -76,6 +77,8 @@ Source: ${type.clause}
 function advice(type: ProblemType): string {
   if (type.retryable)
     return 'send the same request again with the same key, after the time in `Retry-After`.';
+  if (type.code.startsWith('sequence-') || type.code.startsWith('producer-'))
+    return 'do what is said above; another number would be another operation.';
   if (type.sameKey === true) return 'do not retry. A fresh key would be a second operation: find out first.';
   if (type.sameKey === false)
     return 'do not retry as it is. Correct the request; the next attempt uses a fresh key.';

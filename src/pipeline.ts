@@ -4,8 +4,7 @@ import { fingerprint } from './core/fingerprint.ts';
 import { confirmHeadKey } from './core/key.ts';
 import { lockOf } from './core/lock-policy.ts';
 import { missingKeyDetail, type Planned, plan } from './core/plan.ts';
-import type { RecordKey } from './core/record.ts';
-import { recordKey } from './core/record-key.ts';
+import { recordKeysOf } from './core/record-key.ts';
 import { reservedRest } from './core/reserved.ts';
 import { unreachable } from './core/unreachable.ts';
 import { firstValue } from './core/wire.ts';
@@ -22,6 +21,7 @@ import type { Principals } from './engine/principals.ts';
 import { readBody } from './engine/read-body.ts';
 import { answerReserved } from './engine/reserved.ts';
 import { answerOverloaded, answerProblem, answerStoreUnavailable, refuse } from './engine/respond.ts';
+import { handleSequence } from './engine/sequence.ts';
 import { answerStored } from './engine/stored.ts';
 import { startTask } from './engine/task.ts';
 import type { Ending, Engine, RequestContext, Snapshot } from './engine/types.ts';
@@ -88,7 +88,12 @@ async function handlePlanned(
       return await handleBypass(context);
     case 'refused':
       // Observing changes nothing: what would be refused is counted and passed on.
-      if (planned.policy.mode === 'observe') return await observeRefused(context, planned.code);
+      if (
+        planned.policy.mode === 'observe' &&
+        planned.code !== 'sequence-missing' &&
+        planned.code !== 'sequence-invalid'
+      )
+        return await observeRefused(context, planned.code);
       return answerProblem(context, planned.code, 'rejected', {
         detail: planned.detail,
         ...(planned.executed === undefined ? {} : { executed: planned.executed }),
@@ -96,7 +101,9 @@ async function handlePlanned(
     case 'keyed':
       return planned.policy.mode === 'observe'
         ? await observe(context, planned.key, planned.scope)
-        : await handlePrincipal(context, planned.key, planned.scope);
+        : await handlePrincipal(context, planned);
+    case 'sequenced':
+      return await handlePrincipal(context, planned);
     default:
       return unreachable(planned);
   }
@@ -138,44 +145,38 @@ async function forwardUnkeyed(context: RequestContext, body: HeldBody): Promise<
     : await forwardLocked(context, lock, body.bytes());
 }
 
+/** A request that has a record, by its key or by its number. */
+type Recorded = Extract<Planned, { kind: 'keyed' | 'sequenced' }>;
+
 /** A principal that has its share of the places waits for its own requests to end, not the others for it. */
-function handlePrincipal(
-  context: RequestContext,
-  headKey: string | null,
-  scope: Uint8Array,
-): Promise<Ending> {
+function handlePrincipal(context: RequestContext, planned: Recorded): Promise<Ending> {
   const { principals } = context.engine;
-  return principals === null
-    ? handleKeyed(context, headKey, scope)
-    : handleBounded(principals, context, headKey, scope);
+  return principals === null ? handleKeyed(context, planned) : handleBounded(principals, context, planned);
 }
 
 async function handleBounded(
   principals: Principals,
   context: RequestContext,
-  headKey: string | null,
-  scope: Uint8Array,
+  planned: Recorded,
 ): Promise<Ending> {
-  const principal = principals.of(scope);
+  const principal = principals.of(planned.scope);
   if (principal.enter() === 'full') return answerOverloaded(context, 'principal_in_flight');
   try {
-    return await handleKeyed({ ...context, principal }, headKey, scope);
+    return await handleKeyed({ ...context, principal }, planned);
   } finally {
     context.incoming.reply.onClosed(() => principal.leave());
   }
 }
 
 /** The body is read before the claim: a client that leaves half-way has burnt no key (fault 7). */
-async function handleKeyed(
-  unread: RequestContext,
-  headKey: string | null,
-  scope: Uint8Array,
-): Promise<Ending> {
+async function handleKeyed(unread: RequestContext, planned: Recorded): Promise<Ending> {
   const read = await readBody(unread, unread.policy.requestBytesMax);
   if (read.kind === 'ended') return read.ending;
   try {
     if (unread.engine.shuttingDown() === 'yes') return answerProblem(unread, 'draining', 'overloaded');
-    return await handleRead(unread, headKey, scope, read.body);
+    return planned.kind === 'sequenced'
+      ? await handleSequence(unread, planned, read.body, act)
+      : await handleRead(unread, planned.key, planned.scope, read.body);
   } finally {
     read.body.drop();
   }
@@ -231,16 +232,6 @@ async function handleRead(
     default:
       return unreachable(claimed);
   }
-}
-
-/** One for each secret, current first; a rotation is rare. */
-function recordKeysOf(
-  secrets: readonly Uint8Array[],
-  keyspace: string,
-  scope: Uint8Array,
-  key: string,
-): readonly RecordKey[] {
-  return secrets.map((secret) => recordKey(secret, keyspace, scope, key));
 }
 
 async function act(

@@ -1,6 +1,7 @@
 import { BlockList, isIPv6 } from 'node:net';
 import type { ResolvedConfig } from './config/resolved.ts';
 import { messageFields } from './core/message.ts';
+import { SEQUENCE_FIELDS } from './core/sequence.ts';
 import { signatureFields } from './core/signature.ts';
 import type { Sealing } from './engine/sealing.ts';
 import type { Snapshot } from './engine/types.ts';
@@ -54,6 +55,7 @@ export function reliedOn(config: ResolvedConfig): ReadonlySet<string> {
     for (const name of policy.fingerprint.headers) names.add(name);
     for (const header of policy.match.headers) names.add(header.name);
     if (policy.precondition !== null) for (const name of CONDITION_FIELDS) names.add(name);
+    if (policy.sequence !== null) for (const name of SEQUENCE_FIELDS) names.add(name);
   }
   return names;
 }

@@ -3,6 +3,7 @@ import { checkLock } from './check-lock.ts';
 import { checkMessage } from './check-message.ts';
 import { checkPrecondition, checkPreconditionOfRoute } from './check-precondition.ts';
 import { checkReconcile } from './check-reconcile.ts';
+import { checkSequence } from './check-sequence.ts';
 import { checkTask } from './check-task.ts';
 import { type Finding, fault, warning } from './check-top.ts';
 import { nearestName } from './near.ts';
@@ -82,6 +83,7 @@ export function checkPolicy(policy: Policy | Route, top: Top | null, around: Con
   const locked = wholeLock(policy.lock);
   if (locked !== null)
     found.push(...checkLock(locked, 'match' in policy ? (policy.match.path ?? null) : null, lockAt(at)));
+  found.push(...checkSequence(policy, top, at));
   if (top !== null) found.push(...checkAgainstTop(policy, top, at));
   return found;
 }

@@ -39,6 +39,7 @@ export const POLICY_DEFAULTS = {
   precondition: 'off',
   task: 'off',
   lock: 'off',
+  sequence: 'off',
   onStoreDown: 'refuse',
   unprovenEnd: 'park',
   limits: { request: '1MiB', response: '1MiB' },
@@ -62,6 +63,8 @@ export const PRECONDITION_DEFAULTS = {
 } as const;
 /** Within `lock`, where there is one. */
 export const LOCK_DEFAULTS = { wait: '5s', queue: 100, lease: '15s' } as const;
+/** Within `sequence`, where there is one. */
+export const SEQUENCE_DEFAULTS = { required: true, producerRetain: '7d', unknownProducer: 'refuse' } as const;
 
 /** Within `task`, where there is one. */
 export const TASK_DEFAULTS = {

@@ -73,7 +73,7 @@ function samplePath(segments: readonly PathSegment[]): string {
 
 function changesOf(before: RoutePolicy, after: RoutePolicy | null): readonly PolicyChange[] {
   // Where nothing was ever recorded, nothing can be lost.
-  if (before.key.sources.length === 0 || before.mode === 'observe') return [];
+  if ((before.key.sources.length === 0 && before.sequence === null) || before.mode === 'observe') return [];
   const of = (what: PolicyChange['what'], effect: PolicyChange['effect'], text: string): PolicyChange => ({
     route: before.name,
     what,
@@ -84,7 +84,15 @@ function changesOf(before: RoutePolicy, after: RoutePolicy | null): readonly Pol
     return [of('not-found', 'refused', 'its requests match no route any more; repeats get 404')];
   if (after.mode === 'observe')
     return [of('protection', 'unprotected', 'mode is now observe; repeats are executed again')];
-  if (after.key.sources.length === 0)
+  if ((before.sequence === null) !== (after.sequence === null))
+    return [
+      of(
+        'key',
+        'unprotected',
+        `${before.sequence === null ? 'sequence is now on; keys are' : 'sequence is now off; numbers of producers are'} no longer looked for`,
+      ),
+    ];
+  if (after.key.sources.length === 0 && after.sequence === null)
     return [
       of('protection', 'unprotected', 'no place to look for a key is left; repeats are executed again'),
     ];

@@ -14,6 +14,7 @@ import { resolveLock } from './resolve-lock.ts';
 import { resolveMessage } from './resolve-message.ts';
 import { resolvePrecondition } from './resolve-precondition.ts';
 import { resolveReconcile } from './resolve-reconcile.ts';
+import { resolveSequence } from './resolve-sequence.ts';
 import { resolveTask } from './resolve-task.ts';
 import type { ListenAddress, ResolvedConfig, StoreConfig } from './resolved.ts';
 import type { Top } from './schema.ts';
@@ -174,7 +175,12 @@ function fallbackOf(top: Top, defaults: Policy): ResolvedConfig['fallback'] {
         policy: resolvePolicy(
           UNMATCHED_NAME,
           EVERYTHING,
-          { ...defaults, key: { ...defaults.key, sources: [], required: false }, precondition: 'off' },
+          {
+            ...defaults,
+            key: { ...defaults.key, sources: [], required: false },
+            precondition: 'off',
+            sequence: 'off',
+          },
           top.upstream,
         ),
       };
@@ -209,7 +215,7 @@ function resolvePolicy(
     mode: policy.mode,
     keyspace: policy.keyspace,
     key: {
-      sources: key.sources.map(sourceOf),
+      sources: policy.sequence === 'off' ? key.sources.map(sourceOf) : [],
       syntax: key.syntax,
       charsMin: key.minLength,
       charsMax: key.maxLength,
@@ -237,6 +243,7 @@ function resolvePolicy(
     precondition: resolvePrecondition(policy.precondition),
     task: resolveTask(policy.task),
     lock: resolveLock(policy.lock, match.path),
+    sequence: resolveSequence(policy.sequence),
     onStoreDown: policy.onStoreDown,
     unprovenEnd: policy.unprovenEnd,
     requestBytesMax: policy.limits.request,

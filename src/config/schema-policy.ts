@@ -8,6 +8,7 @@ import { lock } from './schema-lock.ts';
 import { message } from './schema-message.ts';
 import { precondition } from './schema-precondition.ts';
 import { reconcile } from './schema-reconcile.ts';
+import { sequence } from './schema-sequence.ts';
 import { task } from './schema-task.ts';
 
 /**
@@ -148,6 +149,7 @@ export const policyFields = {
   precondition: precondition.prefault(D.precondition),
   task: task.prefault(D.task),
   lock: lock.prefault(D.lock),
+  sequence: sequence.prefault(D.sequence),
   onStoreDown: choice(['refuse', 'forward'])
     .prefault(D.onStoreDown)
     .describe(

@@ -1,4 +1,5 @@
 import type { KeySource, PathSegment, RoutePolicy } from './policy.ts';
+import { SEQUENCE_FIELDS, WINDOW } from './sequence.ts';
 import type { TaskPolicy } from './task.ts';
 import { unreachable } from './unreachable.ts';
 
@@ -40,6 +41,14 @@ export type RouteDescription = {
   } | null;
   /** Which keyed requests are answered 202 and executed in the background; null: none. */
   readonly task: Pick<TaskPolicy, 'respond' | 'onRepeat' | 'waitMs'> | null;
+  /** Null: requests have keys. */
+  readonly sequence: {
+    readonly presence: 'required' | 'optional';
+    readonly fields: readonly string[];
+    /** How many of the last requests of a producer are replayed. */
+    readonly window: number;
+    readonly producerRetainMs: number;
+  } | null;
   readonly requestBytesMax: number;
   readonly responseBytesMax: number;
 };
@@ -86,6 +95,15 @@ export function describeRoute(policy: RoutePolicy): RouteDescription {
         ? null
         : { methods: policy.precondition.methods, require: policy.precondition.require },
     task: policy.task === null ? null : describeTask(policy.task),
+    sequence:
+      policy.sequence === null
+        ? null
+        : {
+            presence: policy.sequence.presence,
+            fields: SEQUENCE_FIELDS,
+            window: WINDOW,
+            producerRetainMs: policy.sequence.producerRetainMs,
+          },
     requestBytesMax: policy.requestBytesMax,
     responseBytesMax: policy.responseBytesMax,
   };

@@ -4,18 +4,24 @@ import { messagePlaces } from './message.ts';
 import type { RequestClass } from './outcome.ts';
 import type { RoutePolicy } from './policy.ts';
 import { demandOf, type PreconditionPolicy } from './precondition.ts';
+import type { SequencePolicy } from './producer.ts';
 import { matchRoute } from './route.ts';
 import { readScope } from './scope.ts';
+import { readSequence, type SequenceIds } from './sequence.ts';
 import { unreachable } from './unreachable.ts';
 import type { RequestHead } from './wire.ts';
 
 /** What a request's head alone decides: route, class, key, scope. Serving and `explain` both start here. */
+
+/** Never of a route that is observed: the two exclude each other. */
+export type SequenceProblem = 'sequence-missing' | 'sequence-invalid';
 
 export type PlanProblem =
   | 'key-missing'
   | 'key-invalid'
   | 'scope-missing'
   | 'bad-request'
+  | SequenceProblem
   | 'precondition-required'
   | 'precondition-invalid';
 
@@ -25,7 +31,7 @@ export type Planned =
       readonly kind: 'bypass';
       readonly policy: RoutePolicy;
       readonly requestClass: RequestClass;
-      readonly why: 'safe' | 'idempotent' | 'no-key';
+      readonly why: 'safe' | 'idempotent' | 'no-key' | 'no-sequence';
     }
   | {
       readonly kind: 'keyed';
@@ -33,6 +39,13 @@ export type Planned =
       readonly requestClass: RequestClass;
       /** Null: the key is looked for in the body, once that is read. */
       readonly key: string | null;
+      readonly scope: Uint8Array;
+    }
+  | {
+      readonly kind: 'sequenced';
+      readonly policy: RoutePolicy;
+      readonly requestClass: RequestClass;
+      readonly ids: SequenceIds;
       readonly scope: Uint8Array;
     }
   | {
@@ -74,6 +87,7 @@ function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {
   const requestClass = classifyMethod(head.method);
   // A safe request has nothing to protect; a key on it is ignored (RFC 9110 section 9.2.1).
   if (requestClass === 'safe') return { kind: 'bypass', policy, requestClass, why: 'safe' };
+  if (policy.sequence !== null) return planSequence(policy, policy.sequence, requestClass, head);
   // A delivery whose signature counts is read whole, whether or not it turns out to have an id.
   const verified = policy.message !== null && policy.message.signature !== null;
   if (mayBeKeyed(requestClass, policy) === 'no' && !verified)
@@ -92,26 +106,56 @@ function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {
           detail: missingKeyDetail(policy),
         };
       return verified
-        ? withScope(policy, requestClass, head, null)
+        ? withScope(policy, requestClass, head, { kind: 'keyed', key: null })
         : { kind: 'bypass', policy, requestClass, why: 'no-key' };
     case 'key':
     case 'in-body':
-      return withScope(policy, requestClass, head, found.kind === 'key' ? found.key : null);
+      return withScope(policy, requestClass, head, {
+        kind: 'keyed',
+        key: found.kind === 'key' ? found.key : null,
+      });
     default:
       return unreachable(found);
   }
 }
 
+/** Idempotent methods too: a PUT that overtakes another one breaks the order all the same. */
+function planSequence(
+  policy: RoutePolicy,
+  { presence }: SequencePolicy,
+  requestClass: RequestClass,
+  head: RequestHead,
+): Planned {
+  const found = readSequence(head.rawHeaders);
+  switch (found.kind) {
+    case 'invalid':
+      return { kind: 'refused', policy, requestClass, code: 'sequence-invalid', detail: found.detail };
+    case 'absent':
+      return presence === 'required'
+        ? { kind: 'refused', policy, requestClass, code: 'sequence-missing', detail: MISSING_SEQUENCE }
+        : { kind: 'bypass', policy, requestClass, why: 'no-sequence' };
+    case 'sequence':
+      return withScope(policy, requestClass, head, { kind: 'sequenced', ids: found.ids });
+    default:
+      return unreachable(found);
+  }
+}
+
+const MISSING_SEQUENCE =
+  'This operation needs Producer-Id, Producer-Epoch and Producer-Sequence: get an id and its epoch from Onceward, count your requests from 0, and send the same number with each retry.';
+
+type Sequenced = Extract<Planned, { kind: 'sequenced' }>;
+
 function withScope(
   policy: RoutePolicy,
   requestClass: RequestClass,
   head: RequestHead,
-  key: string | null,
+  named: Pick<Extract<Planned, { kind: 'keyed' }>, 'kind' | 'key'> | Pick<Sequenced, 'kind' | 'ids'>,
 ): Planned {
   const scope = readScope(policy.scope, head);
   switch (scope.kind) {
     case 'scope':
-      return { kind: 'keyed', policy, requestClass, key, scope: scope.scope };
+      return { ...named, policy, requestClass, scope: scope.scope };
     case 'missing':
       return { kind: 'refused', policy, requestClass, code: 'scope-missing', detail: scope.detail };
     case 'invalid':
@@ -130,7 +174,7 @@ function planDemand(
   if (planned.kind === 'refused') return planned;
   const { policy, requestClass } = planned;
   const demand = demandOf(precondition, head);
-  const executed = planned.kind === 'keyed' ? ({ executed: 'unknown' } as const) : {};
+  const executed = planned.kind === 'bypass' ? {} : ({ executed: 'unknown' } as const);
   switch (demand.kind) {
     case 'not-concerned':
     case 'fulfilled':

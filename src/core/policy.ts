@@ -2,6 +2,7 @@ import type { DialectPolicy } from './dialect.ts';
 import type { LockPolicy } from './lock-policy.ts';
 import type { MessagePreset } from './message.ts';
 import type { PreconditionPolicy } from './precondition.ts';
+import type { SequencePolicy } from './producer.ts';
 import type { ReconcilePolicy } from './reconcile.ts';
 import type { SignaturePolicy } from './signature.ts';
 import type { TaskPolicy } from './task.ts';
@@ -131,6 +132,8 @@ export type RoutePolicy = {
   readonly task: TaskPolicy | null;
   /** One execution at a time for each of its resources. */
   readonly lock: LockPolicy | null;
+  /** Not null: the number of a producer is the key, and `key` has no sources. */
+  readonly sequence: SequencePolicy | null;
   readonly onStoreDown: 'refuse' | 'forward';
   /** What a response whose end cannot be proven does. */
   readonly unprovenEnd: 'park' | 'trust';

@@ -11,6 +11,16 @@ export function recordKey(secret: Uint8Array, keyspace: string, scope: Uint8Arra
     .digest('base64url');
 }
 
+/** One for each secret, current first; a rotation is rare. */
+export function recordKeysOf(
+  secrets: readonly Uint8Array[],
+  keyspace: string,
+  scope: Uint8Array,
+  key: string,
+): readonly RecordKey[] {
+  return secrets.map((secret) => recordKey(secret, keyspace, scope, key));
+}
+
 /** The pre-image, apart so that its injectivity can be tested. */
 export function recordKeyParts(keyspace: string, scope: Uint8Array, key: string): Uint8Array {
   const keyspaceBytes = Buffer.from(keyspace);

@@ -3,7 +3,7 @@ import { decide } from '../core/decide.ts';
 import { fingerprint } from '../core/fingerprint.ts';
 import { confirmHeadKey } from '../core/key.ts';
 import { type ObservedEnd, observedEnd, observedKeyspace } from '../core/observed.ts';
-import type { PlanProblem } from '../core/plan.ts';
+import type { PlanProblem, SequenceProblem } from '../core/plan.ts';
 import type { Claim, RecordKey } from '../core/record.ts';
 import { recordKey } from '../core/record-key.ts';
 import { type ExchangeEnd, settle } from '../core/settle.ts';
@@ -25,7 +25,10 @@ export function noteObserved(
 }
 
 /** What would be refused by its head is passed on like all else. */
-export async function observeRefused(context: RequestContext, code: PlanProblem): Promise<Ending> {
+export async function observeRefused(
+  context: RequestContext,
+  code: Exclude<PlanProblem, SequenceProblem>,
+): Promise<Ending> {
   const ending = await forward(context, { kind: 'as-it-comes' });
   noteObserved(context, code, { recordKey: null, status: ending.status });
   return ending;

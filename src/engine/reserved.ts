@@ -2,6 +2,7 @@ import { reservedName } from '../core/reserved.ts';
 import type { RequestHead } from '../core/wire.ts';
 import type { Incoming } from '../http/seam.ts';
 import { discovery } from './discovery.ts';
+import { PRODUCERS } from './producers.ts';
 import { answerOwn, NOTHING_HERE, type Resource } from './resource.ts';
 import { refuse } from './respond.ts';
 import { taskStatus } from './task-status.ts';
@@ -12,6 +13,7 @@ const RESOURCES: readonly Resource[] = [
   { name: '', methods: ['GET'], answer: discovery },
   { name: 'routes', methods: ['GET'], answer: discovery },
   { name: 'tasks', methods: ['GET'], answer: taskStatus },
+  PRODUCERS,
 ];
 
 /** `rest`: what follows the prefix. */

@@ -16,6 +16,7 @@ export type ProblemExtras = {
   readonly keyed?: 'unkeyed';
   /** unknown: this attempt proves nothing of the key, whatever the code says by itself. */
   readonly executed?: 'unknown';
+  readonly expectedSequence?: number;
 };
 
 /** The one place where a request is answered with a problem. */

@@ -69,6 +69,21 @@ const PRECONDITION_RESULTS = ['passed', 'required', 'invalid'] as const;
 export type PreconditionResult = (typeof PRECONDITION_RESULTS)[number];
 export const LOCK_RESULTS = ['held', 'locked'] as const;
 export type LockResult = (typeof LOCK_RESULTS)[number];
+/** Of requests by the number of a producer: what followed from it before anything was executed. */
+const SEQUENCE_PLACES = [
+  'in-turn',
+  'repeat',
+  'gap',
+  'waiting',
+  'blocked',
+  'too-old',
+  'fenced',
+  'unknown-producer',
+] as const;
+export type SequencePlace = (typeof SEQUENCE_PLACES)[number];
+
+const PRODUCER_EVENTS = ['issued', 'epoch', 'unknown', 'fenced'] as const;
+export type ProducerEvent = (typeof PRODUCER_EVENTS)[number];
 
 export type LabelDefinition = {
   readonly name: string;
@@ -317,6 +332,22 @@ export const METRICS = {
     labels: [ROUTE, { name: 'verdict', values: SIGNATURE_VERDICTS }],
     buckets: [],
     start: 'first-use',
+  },
+  sequenced: {
+    name: 'onceward_sequenced_requests_total',
+    kind: 'counter',
+    help: 'Requests with the number of a producer, by where it stands. in-turn: reserved and executed; repeat: of one of the last, replayed or tried again; waiting: refused while an earlier one was outstanding; blocked: an earlier outcome is unknown.',
+    labels: [ROUTE, { name: 'place', values: SEQUENCE_PLACES }],
+    buckets: [],
+    start: 'first-use',
+  },
+  producers: {
+    name: 'onceward_producers_total',
+    kind: 'counter',
+    help: 'Requests for producers, by what came of them. issued: a new one; epoch: a newer epoch of one, which fences its older holder.',
+    labels: [{ name: 'event', values: PRODUCER_EVENTS }],
+    buckets: [],
+    start: 'zero',
   },
   storeRecords: {
     ...plain,

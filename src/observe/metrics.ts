@@ -16,9 +16,11 @@ import {
   METRICS,
   type PreconditionResult,
   type ProbeVerdict,
+  type ProducerEvent,
   type ReloadResult,
   type ResealResult,
   type Resolver,
+  type SequencePlace,
   STORE_RESULTS,
   type StoreResult,
   UNMATCHED,
@@ -54,6 +56,8 @@ export type Metrics = Scraped & {
   precondition(route: string, result: PreconditionResult): void;
   signature(route: string, verdict: SignatureVerdict): void;
   taskEnded(route: string, outcome: Outcome): void;
+  sequenced(route: string, place: SequencePlace): void;
+  producer(event: ProducerEvent): void;
   problem(code: ProblemCode): void;
   overloaded(overload: Overload): void;
   configReload(result: ReloadResult): void;
@@ -77,6 +81,7 @@ type RouteCells = {
   readonly preconditions: Children<NumberCell>;
   readonly signatures: Children<NumberCell>;
   readonly tasks: Children<NumberCell>;
+  readonly sequenced: Children<NumberCell>;
 };
 
 // tidy: a method for each thing that is counted, a line or two each.
@@ -97,6 +102,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   });
   const problems = preset(METRICS.problems.labels[0].values, (code) => families.problems.child([code]));
   const overloads = preset(METRICS.overloads.labels[0].values, (of) => families.overloads.child([of]));
+  const producers = preset(METRICS.producers.labels[0].values, (event) => families.producers.child([event]));
   const resolutions = preset2(METRICS.resolutions, (labels) => families.resolutions.child(labels));
   const adminWrites = preset2(METRICS.adminWrites, (labels) => families.adminWrites.child(labels));
   families.buildInfo.child([options.version, options.nodeVersion, options.store]).value = 1;
@@ -164,6 +170,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     taskEnded(route, outcome) {
       cellsOf(route).tasks.get(outcome).value += 1;
+    },
+    sequenced(route, place) {
+      cellsOf(route).sequenced.get(place).value += 1;
+    },
+    producer(event) {
+      producers.get(event).value += 1;
     },
     problem(code) {
       problems.get(code).value += 1;
@@ -234,6 +246,9 @@ function routeCells(families: Families, route: string): RouteCells {
     ),
     signatures: new Children(SIGNATURE_VERDICTS, (verdict) => families.signatures.child([route, verdict])),
     tasks: new Children(OUTCOMES, (outcome) => families.tasksEnded.child([route, outcome])),
+    sequenced: new Children(METRICS.sequenced.labels[1].values, (place) =>
+      families.sequenced.child([route, place]),
+    ),
   };
 }
 

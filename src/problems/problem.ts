@@ -22,6 +22,8 @@ export type ProblemInput = {
   readonly executed?: 'unknown';
   /** In whose words, and with which statuses; null or left out: as the table has it. */
   readonly dialect?: DialectPolicy | null;
+  /** The number that a producer has to send next. */
+  readonly expectedSequence?: number;
 };
 
 /**
@@ -97,6 +99,7 @@ function problemDetails(
   if (type.sameKey !== null && input.keyed !== 'unkeyed') body.sameKey = type.sameKey;
   if (type.executed !== null) body.executed = input.executed ?? type.executed;
   if (retryAfterMs !== null) body.retryAfterMs = retryAfterMs;
+  if (input.expectedSequence !== undefined) body.expectedSequence = input.expectedSequence;
   if (input.key !== undefined) body.idempotency_key = input.key;
   body.error = { type: errorTypeOf(input.code, status), code: input.code, message: detail };
   return { contentType: 'application/problem+json', body, rawHeaders: [] };

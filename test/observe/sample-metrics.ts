@@ -43,6 +43,8 @@ export function useAll(metrics: Metrics): void {
   metrics.precondition('payments', 'required');
   metrics.signature('payments', 'genuine');
   metrics.taskEnded('payments', 'executed');
+  metrics.sequenced('payments', 'gap');
+  metrics.producer('issued');
   metrics.problem('in-flight');
   metrics.overloaded('buffer');
   metrics.configReload('applied');

@@ -5,6 +5,7 @@ import { caseRow, lockRows, problemText, storeDownRow } from './decision-text.ts
 import { profileRows, statusOf } from './dialect-text.ts';
 import type { Explanation, FieldPresence, Identity } from './explanation.ts';
 import { preconditionRows } from './precondition-text.ts';
+import { sequenceRows } from './sequence-text.ts';
 import { taskSections } from './task-text.ts';
 
 /** An explanation for people, and the same as data. The key is shortened: a key is a secret of its caller. */
@@ -49,6 +50,8 @@ export function sectionsOf(explanation: Explanation): readonly Section[] {
           ],
         },
       ];
+    case 'sequenced':
+      return sequencedSections(explanation);
     case 'keyed':
       return [
         {
@@ -58,7 +61,7 @@ export function sectionsOf(explanation: Explanation): readonly Section[] {
             ...profileRows(explanation.policy),
             ['class', explanation.requestClass],
             ...messageRows(explanation.policy),
-            ...identityRows(explanation.policy, explanation.identity),
+            ...keyedRows(explanation.policy, explanation.identity),
             ...preconditionRows(explanation.policy),
           ],
         },
@@ -78,6 +81,29 @@ export function sectionsOf(explanation: Explanation): readonly Section[] {
     default:
       return unreachable(explanation);
   }
+}
+
+function sequencedSections({
+  policy,
+  requestClass,
+  ids,
+  identity,
+}: Extract<Explanation, { kind: 'sequenced' }>): readonly Section[] {
+  return [
+    {
+      title: 'request',
+      rows: [
+        ['route', policy.name],
+        ['class', requestClass],
+        ['producer', shortened(ids.producerId)],
+        ['epoch, number', `${ids.epoch}, ${ids.sequence}`],
+        ...identityRows(policy, identity),
+      ],
+    },
+    { title: 'what would happen', rows: sequenceRows(policy, ids) },
+    { title: 'what the answer of the backend does to the number', rows: statusRows(policy) },
+    { title: 'limits', rows: limitRows(policy) },
+  ];
 }
 
 export function explanationText(headline: string, sections: readonly Section[]): string {
@@ -113,7 +139,7 @@ export function shortened(key: string): string {
   return `${key.slice(0, 4)}…${key.slice(-4)}`;
 }
 
-function whyBypassed(why: 'safe' | 'idempotent' | 'no-key'): string {
+function whyBypassed(why: Extract<Explanation, { kind: 'bypassed' }>['why']): string {
   switch (why) {
     case 'safe':
       return 'the method is safe; there is nothing to protect (RFC 9110 section 9.2.1)';
@@ -121,6 +147,8 @@ function whyBypassed(why: 'safe' | 'idempotent' | 'no-key'): string {
       return 'the method is idempotent; keys on it count only with keyIdempotentMethods: true';
     case 'no-key':
       return 'it carries no key, and the route does not require one (key.required)';
+    case 'no-sequence':
+      return 'it carries no number of a producer, and the route does not require one (sequence.required)';
     default:
       return unreachable(why);
   }
@@ -136,7 +164,16 @@ function messageRows({ message, dialect }: RoutePolicy): readonly (readonly [str
   return [['message', `${preset}; ${judged}`]];
 }
 
-function identityRows(policy: RoutePolicy, identity: Identity): readonly (readonly [string, string])[] {
+function keyedRows(policy: RoutePolicy, identity: Identity): readonly (readonly [string, string])[] {
+  const { key, source } = identity;
+  const row = ['key', `${shortened(key)} (${key.length} characters), from ${sourceText(source)}`] as const;
+  return [row, ...identityRows(policy, identity)];
+}
+
+function identityRows(
+  policy: RoutePolicy,
+  identity: Omit<Identity, 'key' | 'source'>,
+): readonly (readonly [string, string])[] {
   const { scope, fingerprint } = identity;
   const target = [
     ...(policy.fingerprint.method === 'include' ? ['method'] : []),
@@ -150,10 +187,6 @@ function identityRows(policy: RoutePolicy, identity: Identity): readonly (readon
     ...fingerprint.fields.map(fieldText),
   ];
   return [
-    [
-      'key',
-      `${shortened(identity.key)} (${identity.key.length} characters), from ${sourceText(identity.source)}`,
-    ],
     ['keyspace', policy.keyspace],
     [
       'scope',

@@ -11,6 +11,7 @@ import { missingKeyDetail, type Planned, plan } from '../../core/plan.ts';
 import type { KeySource, RoutePolicy } from '../../core/policy.ts';
 import type { ClaimResult } from '../../core/record.ts';
 import { reservedRest } from '../../core/reserved.ts';
+import type { SequenceIds } from '../../core/sequence.ts';
 import { type TaskWish, taskWish } from '../../core/task.ts';
 import { unreachable } from '../../core/unreachable.ts';
 import { allValues, firstValue, type RequestHead } from '../../core/wire.ts';
@@ -36,8 +37,15 @@ export type Explanation =
       readonly kind: 'bypassed';
       readonly policy: RoutePolicy;
       readonly requestClass: RequestClass;
-      readonly why: 'safe' | 'idempotent' | 'no-key';
+      readonly why: Extract<Planned, { kind: 'bypass' }>['why'];
       readonly locks: LockResources | null;
+    }
+  | {
+      readonly kind: 'sequenced';
+      readonly policy: RoutePolicy;
+      readonly requestClass: RequestClass;
+      readonly ids: SequenceIds;
+      readonly identity: Omit<Identity, 'key' | 'source'>;
     }
   | {
       readonly kind: 'keyed';
@@ -124,6 +132,17 @@ export function explainRequest(
         detail: planned.detail,
         dialect: planned.policy.dialect,
       };
+    case 'sequenced': {
+      const { policy, requestClass, ids, scope } = planned;
+      if (body.byteLength > policy.requestBytesMax) return tooLarge(policy, requestClass);
+      return {
+        kind: 'sequenced',
+        policy,
+        requestClass,
+        ids,
+        identity: identityOf(policy, scope, head, body),
+      };
+    }
     case 'keyed':
       break;
     default:
@@ -142,10 +161,7 @@ function explainKeyed(
   const refused = (code: ProblemCode, detail: string): Explanation => {
     return { kind: 'refused', route: policy.name, requestClass, code, detail, dialect: policy.dialect };
   };
-  if (body.byteLength > policy.requestBytesMax) {
-    const detail = `The body is larger than the ${policy.requestBytesMax} bytes this route takes.`;
-    return refused('request-too-large', detail);
-  }
+  if (body.byteLength > policy.requestBytesMax) return tooLarge(policy, requestClass);
   const inHead = readHeadKey(policy.key, head);
   const contentType = firstValue(head.rawHeaders, 'content-type');
   const found = inHead.kind === 'key' ? inHead : findBodyKey(policy.key, head, body);
@@ -159,7 +175,7 @@ function explainKeyed(
     case 'key': {
       const confirmed = confirmHeadKey(policy.key, found.key, body, contentType);
       if (confirmed.kind === 'invalid') return refused('key-invalid', confirmed.detail);
-      const identity = identityOf(policy, found, scope, head, body);
+      const identity = { key: found.key, source: found.source, ...identityOf(policy, scope, head, body) };
       const cases = casesOf(policy, identity.fingerprint.digest);
       const task = policy.task === null ? null : taskWish(policy.task, head.rawHeaders);
       return {
@@ -186,13 +202,18 @@ function locksOf(
   return lock === null ? null : lockResources(lock, head, body);
 }
 
+function tooLarge(policy: RoutePolicy, requestClass: RequestClass): Explanation {
+  const detail = `The body is larger than the ${policy.requestBytesMax} bytes this route takes.`;
+  const { name: route, dialect } = policy;
+  return { kind: 'refused', route, requestClass, code: 'request-too-large', detail, dialect };
+}
+
 function identityOf(
   policy: RoutePolicy,
-  found: { readonly key: string; readonly source: KeySource },
   scope: Uint8Array,
   head: RequestHead,
   body: Uint8Array,
-): Identity {
+): Omit<Identity, 'key' | 'source'> {
   const presence = (names: readonly string[]): readonly FieldPresence[] =>
     names.map((name) => {
       const values = allValues(head.rawHeaders, name);
@@ -200,8 +221,6 @@ function identityOf(
     });
   const scopeFields = presence(policy.scope.headers);
   return {
-    key: found.key,
-    source: found.source,
     scope: {
       principal: scopeFields.some((field) => field.state === 'present') ? 'credential' : 'anonymous',
       fields: scopeFields,
