@@ -186,6 +186,32 @@ describe.each(['lmdb', 'redis'] as const)('a task on %s', (kind) => {
     expect(backend.executions('k3')).toBe(2);
   });
 
+  it('whose proxy is stopped past its lease is unknown, until the late answer of the backend comes', async () => {
+    const { backend, first, second } = at;
+    const held: Arrival[] = [];
+    backend.behave((arrival) => held.push(arrival));
+    const arrived = backend.nextArrival();
+    const { location } = (await startAt(first, 'k6')).headers;
+    await arrived;
+
+    first.signal('SIGSTOP');
+    await until('it is unknown', async () => {
+      const { state } = json(await ask(second, location));
+      return state === 'unknown' ? state : null;
+    });
+    const repeat = await startAt(second, 'k6');
+    for (const arrival of held) executeAndAnswer(arrival);
+    first.signal('SIGCONT');
+    const ended = await until('it has succeeded', async () => {
+      const answer = json(await ask(second, location));
+      return answer.state === 'succeeded' ? answer : null;
+    });
+
+    expect(problemCode(repeat)).toBe('outcome-unknown');
+    expect(ended).toMatchObject({ response: { status: 201 } });
+    expect([held.length, backend.executions('k6')]).toEqual([1, 1]);
+  });
+
   it('whose proxy is killed is unknown once its lease is over, and ends as the backend says', async () => {
     const { backend, first, second } = at;
     backend.behave((arrival) => {

@@ -87,6 +87,23 @@ describe('the executions in the background', () => {
     );
   });
 
+  it('wait for the lock of their resource as any request does, and nobody waits with them', async () => {
+    const at = await standTasks(stage, { route: '    lock: { resources: /charges, wait: 20s }' });
+    const starts = [await startTask(at, 'k1', 'respond-async', 'Bearer one', '/charges/1')];
+    const arrival = await at.arrived(1);
+    starts.push(await startTask(at, 'k2', 'respond-async', 'Bearer one', '/charges/1'));
+    const waits = json(await get(at, starts[1]?.headers.location));
+    expect(at.held.length).toBe(1);
+    executeAndAnswer(arrival);
+    executeAndAnswer(await at.arrived(2));
+
+    const ended = json(await get(at, starts[1]?.headers.location, { Prefer: 'wait=30' }));
+
+    expect(starts.map(({ status }) => status)).toEqual([202, 202]);
+    expect(waits).toMatchObject({ state: 'pending' });
+    expect(ended).toMatchObject({ state: 'succeeded' });
+  });
+
   it('hold the place of their principal for as long as they run', async () => {
     const at = await standTasks(stage, { top: 'limits: { principal: { inFlight: 1 } }' });
     await startTask(at, 'k1');

@@ -1,3 +1,4 @@
+import { loadConfigText } from '../../src/config/load.ts';
 import { type Arrival, startCountingBackend } from '../support/counting-backend.ts';
 import { startProxyWith, type TestProxy } from '../support/proxy.ts';
 import { type Answer, keyed, sendRequest } from '../support/send-request.ts';
@@ -12,6 +13,8 @@ export type Stand = {
   readonly held: readonly Arrival[];
   /** Resolves at the nth arrival, from 1. */
   arrived(nth: number): Promise<Arrival>;
+  /** Another configuration, by the options that differ. */
+  reload(options: StandOptions): void;
 };
 
 export type StandOptions = {
@@ -25,26 +28,36 @@ export type StandOptions = {
 };
 
 export async function standTasks(stage: Stage, options: StandOptions = {}): Promise<Stand> {
-  const { task = '{}', top = '', route = '', drain = '0s' } = options;
   const held: Arrival[] = [];
   const backend = await startCountingBackend((arrival) => held.push(arrival));
   stage.atEnd(() => backend.close());
-  const proxy = await startProxyWith(`
+  const proxy = await startProxyWith(yamlOf(backend.origin, options));
+  stage.atEnd(() => proxy.close());
+  return {
+    proxy,
+    held,
+    arrived: (nth) => until(`arrival ${nth}`, async () => held[nth - 1] ?? null),
+    reload: (changed) =>
+      proxy.app.reload(loadConfigText(yamlOf(backend.origin, { ...options, ...changed }), 'test.yaml', {})),
+  };
+}
+
+function yamlOf(origin: string, options: StandOptions): string {
+  const { task = '{}', top = '', route = '', drain = '0s' } = options;
+  return `
 listen: 127.0.0.1:0
 observe: { listen: 127.0.0.1:0 }
 admin: off
 store: "memory:"
 drain: { timeout: ${drain} }
-upstream: { url: "${backend.origin}" }
+upstream: { url: "${origin}" }
 ${top}
 defaults: { task: ${task} }
 routes:
   - name: charges
     match: { path: /charges/** }
 ${route}
-`);
-  stage.atEnd(() => proxy.close());
-  return { proxy, held, arrived: (nth) => until(`arrival ${nth}`, async () => held[nth - 1] ?? null) };
+`;
 }
 
 export function startTask(
@@ -52,8 +65,10 @@ export function startTask(
   key: string,
   prefer: string | string[] | null = 'respond-async',
   caller = 'Bearer one',
+  path = '/charges',
 ): Promise<Answer> {
   return sendRequest(proxy.port, {
+    path,
     headers: { ...keyed(key, caller), ...(prefer === null ? {} : { Prefer: prefer }) },
   });
 }

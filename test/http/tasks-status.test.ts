@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
+import { executeAndAnswer } from '../support/counting-backend.ts';
 import { problemCode, sendRequest } from '../support/send-request.ts';
 import { createStage } from './stage.ts';
 import { get, json, standTasks, startTask } from './tasks-stage.ts';
@@ -73,6 +75,43 @@ describe('the status resource', () => {
     expect(told).toMatchObject({ state: 'succeeded', response: { status: 200, bodyBytes: 70_000 } });
     expect(told.response).not.toHaveProperty('body');
     expect((await get(at, `${long.headers.location}/response`)).body.byteLength).toBe(70_000);
+  });
+
+  it('opens a sealed response, and says so where it no longer can', async () => {
+    const key = randomBytes(32).toString('base64');
+    const at = await standTasks(stage, { top: `encryption: { keys: [{ id: a, key: "${key}" }] }` });
+    const { location } = (await startTask(at, 'k1')).headers;
+    executeAndAnswer(await at.arrived(1));
+    const opened = await get(at, location, { Prefer: 'wait=30' });
+    const other = randomBytes(32).toString('base64');
+    at.reload({ top: `encryption: { keys: [{ id: b, key: "${other}" }] }` });
+
+    const unreadable = await get(at, location);
+
+    expect(json(opened)).toMatchObject({ state: 'succeeded', response: { status: 201 } });
+    expect(problemCode(unreadable)).toBe('response-unreadable');
+    expect(problemCode(await get(at, `${location}/response`))).toBe('response-unreadable');
+  });
+
+  it('is still there after a reload, but for a route that has lost its tasks', async () => {
+    const at = await standTasks(stage);
+    const { location } = (await startTask(at, 'k1')).headers;
+
+    at.reload({ task: '{ retryAfter: 9s }' });
+    const kept = await get(at, location);
+    at.reload({ task: 'off' });
+    const lost = await get(at, location);
+
+    expect([kept.status, kept.headers['retry-after']]).toEqual([200, '9']);
+    expect(problemCode(lost)).toBe('task-unknown');
+  });
+
+  it('is told of by the discovery document', async () => {
+    const at = await standTasks(stage, { task: '{ onRepeat: attach, wait: 7s }' });
+
+    const [route] = json(await get(at, '/.well-known/onceward')).routes as { task: unknown }[];
+
+    expect(route?.task).toEqual({ respond: 'prefer', onRepeat: 'attach', waitMs: 7000 });
   });
 
   it('tells a response over the limit by its status', async () => {
