@@ -67,7 +67,7 @@ function adminRoutes({ base, current, observed }: DutyOptions): readonly AdminRo
       const head = { method: 'POST', target: '/', httpVersion: '1.1', rawHeaders: lookup.rawHeaders };
       const scope = readScope(policy.scope, head);
       if (scope.kind !== 'scope') return null;
-      const key = policy.key.characters === 'uuid' ? lookup.key.toLowerCase() : lookup.key;
+      const key = policy.key.characters.startsWith('uuid') ? lookup.key.toLowerCase() : lookup.key;
       // What is only observed has its records apart.
       const keyspace = policy.mode === 'observe' ? observedKeyspace(policy.keyspace) : policy.keyspace;
       return base.opened.secrets.map((secret) => recordKey(secret, keyspace, scope.scope, key));

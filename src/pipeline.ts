@@ -44,7 +44,7 @@ export async function handleRequest(engine: Engine, snapshot: Snapshot, incoming
   const rest = reservedRest(snapshot.config.reserved, guarded.path);
   if (rest !== null)
     return await answerReserved(engine, snapshot, incoming, { head, host: guarded.host, rest });
-  const planned = plan(snapshot.config, head, guarded);
+  const planned = plan(snapshot.config, head, guarded, engine.wallMs);
   if (planned.kind === 'not-found') return refuse(engine, snapshot, incoming, 'not-found');
   const context: RequestContext = {
     engine,

@@ -157,7 +157,7 @@ function admitUpgrade(options: ServingOptions, snapshot: Snapshot, head: Request
   }
   if (options.engine.draining() === 'draining') return refused('draining');
   if (reservedRest(snapshot.config.reserved, guarded.path) !== null) return refused('not-found');
-  const planned = plan(snapshot.config, head, guarded);
+  const planned = plan(snapshot.config, head, guarded, options.engine.wallMs);
   if (planned.kind === 'not-found') return refused('not-found');
   if (planned.kind !== 'bypass' || planned.why !== 'safe') {
     return refused('method-not-supported', 'Only a safe request without a key can change the protocol.');

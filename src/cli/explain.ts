@@ -60,13 +60,18 @@ export async function runExplain(args: readonly string[], io: Io): Promise<numbe
   });
   if (described.kind === 'fault') return usageFault(`${described.message}.`);
   const { method, target: shown } = described.request.head;
-  const explanation = explainRequest(config, described.request);
+  const explanation = explainRequest(config, described.request, wallMs);
   io.out(
     values.json === true
       ? explanationJson({ method, target: shown }, explanation)
       : explanationText(`${method} ${shown}`, sectionsOf(explanation)),
   );
   return 0;
+}
+
+/** The clock that `performance` counts from: a route may judge the date of a request. */
+function wallMs(): number {
+  return performance.timeOrigin + performance.now();
 }
 
 async function bodyBytes(data: string): Promise<Uint8Array> {

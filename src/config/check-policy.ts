@@ -1,4 +1,5 @@
 import { METHODS } from '../core/method.ts';
+import { checkDialect } from './check-dialect.ts';
 import { checkLock } from './check-lock.ts';
 import { checkMessage } from './check-message.ts';
 import { checkPrecondition, checkPreconditionOfRoute } from './check-precondition.ts';
@@ -37,7 +38,7 @@ export function checkPolicy(policy: Policy | Route, top: Top | null, around: Con
   }
   if (key.minLength > key.maxLength)
     found.push(fault('key.minLength is above key.maxLength', at('key', 'minLength'), at('key', 'maxLength')));
-  else if (key.characters === 'uuid' && (key.minLength > UUID_CHARS || key.maxLength < UUID_CHARS)) {
+  else if (key.characters.startsWith('uuid') && (key.minLength > UUID_CHARS || key.maxLength < UUID_CHARS)) {
     found.push(
       fault(
         'a UUID has 36 characters, which minLength and maxLength do not allow',
@@ -84,6 +85,7 @@ export function checkPolicy(policy: Policy | Route, top: Top | null, around: Con
   if (locked !== null)
     found.push(...checkLock(locked, 'match' in policy ? (policy.match.path ?? null) : null, lockAt(at)));
   found.push(...checkSequence(policy, top, at));
+  found.push(...checkDialect(policy, at));
   if (top !== null) found.push(...checkAgainstTop(policy, top, at));
   return found;
 }

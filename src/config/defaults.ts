@@ -18,7 +18,7 @@ export const POLICY_DEFAULTS = {
   },
   keyIdempotentMethods: false,
   message: 'off',
-  scope: { headers: ['Authorization'], anonymous: 'refuse' },
+  scope: { headers: ['Authorization'], anonymous: 'refuse', sigv4: false },
   fingerprint: {
     method: true,
     path: true,
@@ -43,11 +43,13 @@ export const POLICY_DEFAULTS = {
   onStoreDown: 'refuse',
   unprovenEnd: 'park',
   limits: { request: '1MiB', response: '1MiB' },
-  dialect: { errors: 'problem', statuses: {} },
+  dialect: { errors: 'problem', statuses: {}, echoKey: 'off', repeatability: 'off' },
 } as const;
 
 /** Within `message`, where there is one. */
 export const MESSAGE_DEFAULTS = { secrets: [], tolerance: '5m', certificates: [], topics: [] } as const;
+/** Within `dialect.repeatability`, where it is a section. */
+export const REPEATABILITY_DEFAULTS = { window: '23h', ahead: '5m' } as const;
 
 /** Within `reconcile`, where there is one. */
 export const RECONCILE_DEFAULTS = {

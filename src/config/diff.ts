@@ -123,6 +123,14 @@ function lookupChanges(before: RoutePolicy, after: RoutePolicy, of: MakeChange):
         `scope.headers ${shown(before.scope.headers)} is now ${shown(after.scope.headers)}; keys are looked up under another scope, so ${again}`,
       ),
     );
+  } else if (before.scope.sigv4 !== after.scope.sigv4) {
+    changes.push(
+      of(
+        'scope',
+        'executes-again',
+        `scope.sigv4 is now ${after.scope.sigv4 === 'access-key'}; callers with AWS signatures have another scope, so ${again}`,
+      ),
+    );
   } else if (before.scope.anonymous === 'allow' && after.scope.anonymous === 'refuse') {
     changes.push(
       of('scope', 'refused', 'scope.anonymous is now refuse; callers without credentials get 400'),
@@ -139,7 +147,7 @@ function lookupChanges(before: RoutePolicy, after: RoutePolicy, of: MakeChange):
         `a key in ${gone.join(' or ')} is no longer looked for; repeats that carry it there are executed again`,
       ),
     );
-  if ((before.key.characters === 'uuid') !== (after.key.characters === 'uuid')) {
+  if (before.key.characters.startsWith('uuid') !== after.key.characters.startsWith('uuid')) {
     changes.push(
       of(
         'key',

@@ -1,8 +1,18 @@
-import type { DialectPolicy } from '../core/dialect.ts';
+import type { DialectPolicy, RepeatabilityPolicy } from '../core/dialect.ts';
 import type { Dialect } from './schema-dialect.ts';
 
 /** Null where the section says nothing of its own: a request then pays nothing for it. */
-export function resolveDialect({ errors, statuses }: Dialect): DialectPolicy | null {
-  if (errors === 'problem' && Object.keys(statuses).length === 0) return null;
-  return { errors, statuses };
+export function resolveDialect(dialect: Dialect): DialectPolicy | null {
+  const { errors, statuses } = dialect;
+  const echoKey = dialect.echoKey === 'off' ? null : dialect.echoKey;
+  const repeatability = repeatabilityOf(dialect.repeatability);
+  const isPlain = errors === 'problem' && Object.keys(statuses).length === 0;
+  if (isPlain && echoKey === null && repeatability === null) return null;
+  return { errors, statuses, echoKey, repeatability };
+}
+
+function repeatabilityOf(repeatability: Dialect['repeatability']): RepeatabilityPolicy | null {
+  if (repeatability === 'off') return null;
+  if (repeatability === 'unsupported') return { kind: 'unsupported' };
+  return { kind: 'window', windowMs: repeatability.window, aheadMs: repeatability.ahead };
 }

@@ -1,15 +1,9 @@
-import { fingerprintPolicyId } from '../core/fingerprint-policy.ts';
-import type {
-  FingerprintBody,
-  FingerprintPolicy,
-  KeySource,
-  RouteMatch,
-  RoutePolicy,
-} from '../core/policy.ts';
+import type { RouteMatch, RoutePolicy } from '../core/policy.ts';
 import { resolveStatusTable } from '../core/status-table.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { STORE_SIZE_DEFAULTS } from './defaults.ts';
 import { resolveDialect } from './resolve-dialect.ts';
+import { resolveFingerprint, resolveScope, resolveSource } from './resolve-identity.ts';
 import { resolveLock } from './resolve-lock.ts';
 import { resolveMessage } from './resolve-message.ts';
 import { resolvePrecondition } from './resolve-precondition.ts';
@@ -215,7 +209,7 @@ function resolvePolicy(
     mode: policy.mode,
     keyspace: policy.keyspace,
     key: {
-      sources: policy.sequence === 'off' ? key.sources.map(sourceOf) : [],
+      sources: policy.sequence === 'off' ? key.sources.map(resolveSource) : [],
       syntax: key.syntax,
       charsMin: key.minLength,
       charsMax: key.maxLength,
@@ -224,8 +218,8 @@ function resolvePolicy(
     },
     idempotentMethods: policy.keyIdempotentMethods ? 'keyed' : 'bypass',
     message: resolveMessage(policy.message),
-    scope: { headers: sortedOnce(policy.scope.headers), anonymous: policy.scope.anonymous },
-    fingerprint: fingerprintOf(policy.fingerprint),
+    scope: resolveScope(policy.scope),
+    fingerprint: resolveFingerprint(policy.fingerprint),
     inFlight:
       policy.inFlight === 'reject'
         ? { kind: 'reject' }
@@ -255,39 +249,6 @@ function resolvePolicy(
       lateAnswerMs: timeouts.lateAnswer ?? upstream.lateAnswer,
     },
   };
-}
-
-function sourceOf(source: Policy['key']['sources'][number]): KeySource {
-  if (source.header !== undefined) return { kind: 'header', name: source.header };
-  if (source.query !== undefined) return { kind: 'query', name: source.query };
-  if (source.json !== undefined)
-    return { kind: 'json', pointer: source.json.pointer, tokens: source.json.tokens };
-  if (source.form !== undefined) return { kind: 'form', name: source.form };
-  if (source.message !== undefined) return { kind: 'message', preset: source.message };
-  throw new Error('a key source that names no place has passed the schema');
-}
-
-function fingerprintOf(fingerprint: Policy['fingerprint']): FingerprintPolicy {
-  const policy: Omit<FingerprintPolicy, 'id'> = {
-    method: fingerprint.method ? 'include' : 'exclude',
-    path: fingerprint.path ? 'include' : 'exclude',
-    query: fingerprint.query === 'ignore' ? 'exclude' : fingerprint.query,
-    body: bodyOf(fingerprint.body),
-    headers: sortedOnce(fingerprint.headers),
-  };
-  return { id: fingerprintPolicyId(policy), ...policy };
-}
-
-function bodyOf(body: Policy['fingerprint']['body']): FingerprintBody {
-  if (typeof body === 'string') return { kind: body };
-  if ('select' in body)
-    return { kind: 'json-select', pointers: sortedOnce(body.select.map(({ pointer }) => pointer)) };
-  return { kind: 'json-exclude', pointers: sortedOnce(body.exclude.map(({ pointer }) => pointer)) };
-}
-
-/** In what order the file lists them must not change a digest. */
-function sortedOnce(names: readonly string[]): readonly string[] {
-  return [...new Set(names)].sort();
 }
 
 /** Deep: a request must not be able to change what the next one sees. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { ERROR_SHAPES, KEY_PROBLEMS } from '../core/dialect.ts';
-import { POLICY_DEFAULTS as D } from './defaults.ts';
-import { choice, count, section } from './field.ts';
+import { POLICY_DEFAULTS as D, REPEATABILITY_DEFAULTS as R } from './defaults.ts';
+import { choice, count, duration, section } from './field.ts';
+import { fieldName } from './field-http.ts';
 import { nearestName } from './near.ts';
 import { PROFILE_NAMES } from './profiles.ts';
 
@@ -25,6 +26,25 @@ const keyProblem = z
   })
   .meta({ enum: [...KEY_PROBLEMS] });
 
+const repeatability = z.union(
+  [
+    choice(['off', 'unsupported']),
+    section({
+      window: duration('5m', 'retention')
+        .prefault(R.window)
+        .describe(
+          'How long ago First-Sent may be. Together with `ahead` never above `retain`: what is forgotten must be outside. Below it, a repeat whose answer is still kept is refused too.',
+        ),
+      ahead: duration('0s')
+        .prefault(R.ahead)
+        .describe(
+          'How far First-Sent may be ahead of the clock here, for clients and replicas whose clocks differ. Not above what they really differ by.',
+        ),
+    }),
+  ],
+  { error: 'must be off, unsupported or { window: 23h, ahead: 5m }' },
+);
+
 export const dialect = section({
   errors: choice(ERROR_SHAPES)
     .prefault(D.dialect.errors)
@@ -39,6 +59,19 @@ export const dialect = section({
     .meta({ 'x-type': 'problem to status' })
     .describe(
       'Other statuses than those of docs/problems.md for problems that concern a key. Mind what clients do by themselves: many retry 409, 429 and 5xx.',
+    ),
+  echoKey: z
+    .union([choice(['off']), fieldName()], { error: 'must be the name of a header field, or off' })
+    .prefault(D.dialect.echoKey)
+    .meta({ 'x-type': 'header name or `off`' })
+    .describe(
+      'A field in which every answer to a keyed request repeats the key, as some APIs do. A key is no secret from its own client; leave it off where answers are logged by others.',
+    ),
+  repeatability: repeatability
+    .prefault(D.dialect.repeatability)
+    .meta({ 'x-type': '`off`, `unsupported` or a section' })
+    .describe(
+      'OASIS Repeatable Requests: `Repeatability-Request-ID` and `Repeatability-First-Sent` go together (else 400), a date outside the window is 412, a method that is not keyed 501, and answers carry `Repeatability-Result`, unless nothing can truly be said. `unsupported` refuses with 501 every request that asks for it, so that none is executed in the belief that it is protected. Off, the fields mean nothing here.',
     ),
 })
   .prefault({})

@@ -64,10 +64,10 @@ export const key = section({
     .describe(
       'Greatest number of characters; above it 400. The store keeps a digest, so a longer key costs no space.',
     ),
-  characters: choice(['visible-ascii', 'printable-ascii', 'uuid'])
+  characters: choice(['visible-ascii', 'printable-ascii', 'uuid', 'uuid4'])
     .prefault(D.key.characters)
     .describe(
-      'What a key may consist of. `printable-ascii` allows spaces too. `uuid` takes UUIDs only and compares them without case; do not use it for clients whose keys are free text.',
+      'What a key may consist of. `printable-ascii` allows spaces too. `uuid` takes UUIDs only and compares them without case, `uuid4` those of version 4; do not use it for clients whose keys are free text.',
     ),
   required: flag()
     .prefault(D.key.required)
@@ -86,6 +86,11 @@ export const scope = section({
     .prefault(D.scope.anonymous)
     .describe(
       'What a keyed request without any of these fields gets: `refuse` answers 400, `allow` puts all such callers into one shared scope, in which whoever knows a key gets its response. Allow it only where all callers may see the same.',
+    ),
+  sigv4: flag()
+    .prefault(D.scope.sigv4)
+    .describe(
+      'Whether of an `Authorization` of AWS Signature Version 4 only the id of the access key counts, because date and signature change from try to try. The signature is not verified here: who knows the access key id and the key of another gets the response. Leave it off where clients do not sign so.',
     ),
 }).prefault({});
 

@@ -199,7 +199,11 @@ function mediaType(contentType: string | undefined): 'json' | 'unnamed' | 'other
   if (contentType === undefined) return 'unnamed';
   const essence = essenceOf(contentType);
   // RFC 6839 section 3.1: the suffix. A sequence (json-seq, x-ndjson) is no JSON text.
-  return essence === 'application/json' || essence === 'text/json' || essence.endsWith('+json')
+  return essence === 'application/json' ||
+    essence === 'text/json' ||
+    essence.endsWith('+json') ||
+    // The JSON protocols of AWS.
+    /^application\/x-amz-json-1\.[01]$/.test(essence)
     ? 'json'
     : 'other';
 }
@@ -227,6 +231,8 @@ function describeFault(fault: JsonFault): string {
 
 const VISIBLE = /^[\x21-\x7e]+$/;
 const PRINTABLE = /^[\x20-\x7e]+$/;
+/** RFC 9562 section 5.4. */
+const UUID4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Limits come before any hash: an oversized key must cost nothing. */
@@ -250,10 +256,13 @@ function checkKey(
     case 'printable-ascii':
       if (PRINTABLE.test(key)) return { kind: 'key', key, source };
       return invalid(`${nameOf(source)} may have only printable ASCII characters.`);
+    case 'uuid4':
     case 'uuid': {
       const lower = key.toLowerCase();
-      if (UUID.test(lower)) return { kind: 'key', key: lower, source };
-      return invalid(`${nameOf(source)} must be a UUID, such as 8e03978e-40d5-43e8-bc93-6894a57f9324.`);
+      if ((characters === 'uuid' ? UUID : UUID4).test(lower)) return { kind: 'key', key: lower, source };
+      return invalid(
+        `${nameOf(source)} must be a UUID${characters === 'uuid' ? '' : ' of version 4'}, such as 8e03978e-40d5-43e8-bc93-6894a57f9324.`,
+      );
     }
     default:
       return unreachable(characters);

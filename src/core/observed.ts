@@ -87,6 +87,21 @@ const table = {
     outcome: 'rejected',
     meaning: '400: a condition that is not well-formed',
   },
+  'repeatability-invalid': {
+    group: 'refused',
+    outcome: 'rejected',
+    meaning: '400: one repeatability field without the other, or a date that is none',
+  },
+  'repeatability-window': {
+    group: 'refused',
+    outcome: 'rejected',
+    meaning: '412: first sent outside the window',
+  },
+  'repeatability-unsupported': {
+    group: 'refused',
+    outcome: 'rejected',
+    meaning: '501: repeatability asked for where it is not kept',
+  },
   'signature-invalid': {
     group: 'refused',
     outcome: 'rejected',

@@ -5,6 +5,7 @@ import type { RequestClass } from './outcome.ts';
 import type { RoutePolicy } from './policy.ts';
 import { demandOf, type PreconditionPolicy } from './precondition.ts';
 import type { SequencePolicy } from './producer.ts';
+import { readRepeatability } from './repeatability.ts';
 import { matchRoute } from './route.ts';
 import { readScope } from './scope.ts';
 import { readSequence, type SequenceIds } from './sequence.ts';
@@ -23,7 +24,10 @@ export type PlanProblem =
   | 'bad-request'
   | SequenceProblem
   | 'precondition-required'
-  | 'precondition-invalid';
+  | 'precondition-invalid'
+  | 'repeatability-invalid'
+  | 'repeatability-window'
+  | 'repeatability-unsupported';
 
 export type Planned =
   | { readonly kind: 'not-found' }
@@ -67,11 +71,23 @@ export type RouteTable = {
 
 type Facts = { readonly host: string; readonly path: string };
 
-export function plan(table: RouteTable, head: RequestHead, facts: Facts): Planned {
-  const planned = planKey(table, head, facts);
+/** `wallMs` is asked only where a route judges dates. */
+export function plan(table: RouteTable, head: RequestHead, facts: Facts, wallMs: () => number): Planned {
+  const planned = planDated(planKey(table, head, facts), head, wallMs);
   return planned.kind === 'not-found' || planned.policy.precondition === null
     ? planned
     : planDemand(planned, planned.policy.precondition, head);
+}
+
+/** A date goes before all that the key may come to: without it nobody knows what a forgotten key is. */
+function planDated(planned: Planned, head: RequestHead, wallMs: () => number): Planned {
+  const repeatability = planned.kind === 'not-found' ? null : (planned.policy.dialect?.repeatability ?? null);
+  if (planned.kind === 'not-found' || repeatability === null || planned.requestClass === 'safe')
+    return planned;
+  const { policy, requestClass } = planned;
+  const judged = readRepeatability(repeatability, head, mayBeKeyed(requestClass, policy), wallMs());
+  if (judged.kind !== 'refused') return planned;
+  return { kind: 'refused', policy, requestClass, code: judged.code, detail: judged.detail };
 }
 
 function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {

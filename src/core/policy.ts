@@ -27,8 +27,8 @@ export type KeyPolicy = {
   readonly syntax: 'strict' | 'lenient';
   readonly charsMin: number;
   readonly charsMax: number;
-  /** visible-ascii: %x21-7E. printable-ascii: %x20-7E. uuid: RFC 9562 text form, compared in lower case. */
-  readonly characters: 'visible-ascii' | 'printable-ascii' | 'uuid';
+  /** visible-ascii: %x21-7E. printable-ascii: %x20-7E. uuid: RFC 9562 text form, compared in lower case; uuid4: of version 4 alone. */
+  readonly characters: 'visible-ascii' | 'printable-ascii' | 'uuid' | 'uuid4';
   readonly presence: 'required' | 'optional';
 };
 
@@ -36,6 +36,8 @@ export type ScopePolicy = {
   /** Lower-case names of the fields whose values together are the principal. */
   readonly headers: readonly string[];
   readonly anonymous: 'allow' | 'refuse';
+  /** Of an Authorization of AWS Signature Version 4 only the id of the access key counts. Left out: all of it. */
+  readonly sigv4?: 'access-key';
 };
 
 export type MessagePolicy = {

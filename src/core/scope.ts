@@ -11,12 +11,25 @@ export type Scope =
 const ANONYMOUS = Uint8Array.of(0x61);
 const CREDENTIAL_TAG = 'c';
 
+/**
+ * `AWS4-HMAC-SHA256 Credential=ID/date/region/service/aws4_request, …`: the id with the name of the algorithm, which
+ * keeps it apart from any other credential. Null: it is none of these.
+ */
+function accessKeyOf(authorization: string): string | null {
+  const match = /^(AWS4-[A-Z0-9-]{1,40}) {1,8}Credential=([^\s,/=]{1,128})\//.exec(authorization);
+  return match === null ? null : `${match[1]} ${match[2]}`;
+}
+
 export function readScope(policy: ScopePolicy, head: RequestHead): Scope {
   let text = CREDENTIAL_TAG;
   let present = 0;
   for (const name of policy.headers) {
     const values = allValues(head.rawHeaders, name);
-    const [value] = values;
+    const [whole] = values;
+    const value =
+      policy.sigv4 === 'access-key' && name === 'authorization' && whole !== undefined
+        ? (accessKeyOf(whole) ?? whole)
+        : whole;
     // Which of two credentials the backend would believe is not ours to guess.
     if (values.length > 1)
       return {

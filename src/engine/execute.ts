@@ -1,7 +1,7 @@
-import { forwardRequestHeaders, type KeyedStatus, retryAfterMs, withContentLength } from '../core/headers.ts';
+import { forwardRequestHeaders, retryAfterMs, withContentLength } from '../core/headers.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import type { Claim, PlainResponse, WriteResult } from '../core/record.ts';
-import { type Settlement, settle, statusAction } from '../core/settle.ts';
+import { type Settlement, settle } from '../core/settle.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { firstValue } from '../core/wire.ts';
 import { type Capture, type Captured, startCapture } from '../http/capture.ts';
@@ -11,6 +11,7 @@ import type { Hold } from '../store/keep-alive.ts';
 import { forwardFacts, unreachableDetail } from './forward.ts';
 import { endLocks, giveBack, lockLasts, takeLocksUnder, withLockTokens } from './lock.ts';
 import type { HeldLocks } from './lock-keeper.ts';
+import { markAnswer } from './mark-answer.ts';
 import { answerProblem, answerStoreUnavailable } from './respond.ts';
 import { heldForm } from './sealing.ts';
 import type { Ending, RequestContext } from './types.ts';
@@ -54,7 +55,7 @@ export async function execute(
       engine.shuttingDown() === 'no'
         ? 'go'
         : 'stop',
-    keyedStatus: (status, size, end) => keyedStatus(policy, status, size, end),
+    mark: (head, size, end) => markAnswer(context, head, size, end),
     onClientTimeout: () => {
       answered = answerProblem(context, 'upstream-timeout', 'parked');
     },
@@ -135,16 +136,6 @@ function outgoing(
     body: { kind: 'bytes', bytes: body },
     sockets: 'keyed',
   };
-}
-
-function keyedStatus(
-  policy: RoutePolicy,
-  status: number,
-  size: 'within-limit' | 'over-limit',
-  end: 'proven' | 'unproven',
-): KeyedStatus {
-  if (size === 'over-limit' || statusAction(policy.status, status) !== 'complete') return 'unstored';
-  return end === 'unproven' && policy.unprovenEnd === 'park' ? 'unstored' : 'executed';
 }
 
 type Written = {

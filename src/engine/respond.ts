@@ -1,4 +1,4 @@
-import type { DialectPolicy } from '../core/dialect.ts';
+import { type DialectPolicy, withDialectFields } from '../core/dialect.ts';
 import { replayHeaders } from '../core/headers.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Overload } from '../core/overload.ts';
@@ -113,16 +113,15 @@ export function replay(
   response: Extract<StoredResponse, { kind: 'full' }>,
   how: 'replayed' | 'joined',
 ): Ending {
-  const { engine, incoming, policy } = context;
+  const { engine, incoming, policy, key } = context;
   const { reply } = incoming;
   const bytesOut = response.body.byteLength;
   // Held until a client has read it, however slowly.
   if (engine.budget.take(bytesOut) === 'full') return answerOverloaded(context, 'buffer');
   reply.onClosed(() => engine.budget.give(bytesOut));
-  reply.send(
-    { status: response.status, rawHeaders: replayHeaders(response, policy, how, engine.wallMs()) },
-    response.body,
-  );
+  const kept = replayHeaders(response, policy, how, engine.wallMs());
+  const rawHeaders = withDialectFields(kept, policy.dialect, key, 'accepted');
+  reply.send({ status: response.status, rawHeaders }, response.body);
   return {
     outcome: how,
     status: response.status,

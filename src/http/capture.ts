@@ -1,4 +1,4 @@
-import { endToEndResponseHeaders, type KeyedStatus, markKeyed, mayHaveBody } from '../core/headers.ts';
+import { endToEndResponseHeaders, mayHaveBody } from '../core/headers.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import type { ExchangeEnd } from '../core/settle.ts';
 import { firstValue, type ResponseHead } from '../core/wire.ts';
@@ -31,12 +31,12 @@ export type CaptureOptions = {
   readonly wallMs: () => number;
   /** The last look at the lease before the first byte leaves. */
   readonly beforeDispatch: () => 'go' | 'stop';
-  /** What the first client is told, from what is known at the head. */
-  readonly keyedStatus: (
-    status: number,
+  /** The field lines as the first client gets them, from what is known at the head. */
+  readonly mark: (
+    head: ResponseHead,
     body: 'within-limit' | 'over-limit',
     end: 'proven' | 'unproven',
-  ) => KeyedStatus;
+  ) => string[];
   /** The client has waited long enough and has seen nothing yet: answer it. The exchange goes on. */
   readonly onClientTimeout: () => void;
 };
@@ -123,8 +123,7 @@ class CaptureRun implements Capture, ExchangeSink {
     }
     if (this.#client === 'detached') return;
     const limit = this.#body === 'captured' ? 'within-limit' : 'over-limit';
-    const status = options.keyedStatus(head.status, limit, end);
-    options.reply.begin({ status: head.status, rawHeaders: markKeyed(this.#head.rawHeaders, status) });
+    options.reply.begin({ status: head.status, rawHeaders: options.mark(this.#head, limit, end) });
     // An answer that came whole in one packet leaves in one write; a head that stands alone must not wait.
     if (this.#expectedBytes !== 0) queueMicrotask(this.#flushLoneHead);
   }

@@ -1,4 +1,4 @@
-import type { DialectPolicy } from '../core/dialect.ts';
+import { type DialectPolicy, dialectFields, type RepeatabilityResult } from '../core/dialect.ts';
 import { errorTypeOf, type Told, tellProblem } from './dialects.ts';
 import { type ProblemCode, type ProblemType, problemType } from './registry.ts';
 
@@ -52,7 +52,13 @@ export function renderProblem(input: ProblemInput): RenderedProblem {
   const told =
     dialect === null || dialect.errors === 'problem'
       ? problemDetails(input, type, status, retryable, retryAfterMs)
-      : tellProblem(dialect.errors, { ...input, status, retryable, detail: input.detail ?? type.detail });
+      : tellProblem(dialect.errors, {
+          ...input,
+          status,
+          title: type.title,
+          retryable,
+          detail: input.detail ?? type.detail,
+        });
   const body = Buffer.from(`${JSON.stringify(told.body)}\n`, 'utf8');
   const rawHeaders = [
     'Content-Type',
@@ -74,9 +80,20 @@ export function renderProblem(input: ProblemInput): RenderedProblem {
     rawHeaders.push('Retry-After', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
   if (input.docsUrl !== null)
     rawHeaders.push('Link', `<${input.docsUrl}#${input.code}>; rel="describedby"; type="text/html"`);
+  if (dialect !== null)
+    rawHeaders.push(
+      ...dialectFields(dialect, input.key ?? null, resultOf(input.code, input.executed ?? type.executed)),
+    );
   // A body in other words has no place for the code that the documentation speaks of.
   if (dialect !== null && dialect.errors !== 'problem') rawHeaders.push('Onceward-Problem', input.code);
   return { status, rawHeaders, body };
+}
+
+/** Where an earlier request with the key may have been executed, neither word would be true of the key. */
+function resultOf(code: ProblemCode, executed: ProblemType['executed']): RepeatabilityResult {
+  // OASIS Repeatable Requests 1.0: always rejected, and this attempt was.
+  if (code === 'repeatability-window') return 'rejected';
+  return executed === 'no' ? 'rejected' : executed === 'yes' ? 'accepted' : null;
 }
 
 function problemDetails(

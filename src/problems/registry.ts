@@ -166,6 +166,39 @@ const table = {
       'What makes two requests the same was configured anew since this key was first used, so this one can be neither compared nor executed. Ask the backend for the result.',
     clause: 'RFC 9110 section 15.5.10',
   },
+  'repeatability-invalid': {
+    status: 400,
+    title: 'The repeatability fields are malformed',
+    retryable: false,
+    sameKey: false,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'Repeatability-Request-ID and Repeatability-First-Sent go together, each once, the second as an IMF-fixdate; nothing was executed.',
+    clause: 'OASIS Repeatable Requests 1.0 section 2',
+  },
+  'repeatability-window': {
+    status: 412,
+    title: 'Repeatability-First-Sent is outside the window',
+    retryable: false,
+    sameKey: true,
+    executed: 'unknown',
+    retryAfterMs: null,
+    detail:
+      'A request first sent then is no longer, or not yet, remembered here, so that it cannot be told from a repeat. This attempt was not executed; find out whether an earlier one was before you use a fresh id.',
+    clause: 'OASIS Repeatable Requests 1.0 section 2',
+  },
+  'repeatability-unsupported': {
+    status: 501,
+    title: 'The operation does not support repeatability',
+    retryable: false,
+    sameKey: null,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'The request asks to be executed once, which is not kept for this operation; it was not executed. Send it without the repeatability fields if once is not asked for.',
+    clause: 'OASIS Repeatable Requests 1.0 section 2',
+  },
   'precondition-required': {
     status: 428,
     title: 'This write has to be conditional',

@@ -66,8 +66,12 @@ describe.each(PROFILE_NAMES)('the profile %s', (name) => {
 
   it('gives way to the route in every value that it sets', () => {
     const overridden = Object.keys(profileOf(name).values).map((field) => {
-      const own = routeOf(`routes: [{ name: r, profile: none }]`);
-      const loaded = okOf(`routes: [{ name: r, profile: ${name}, ${BUILT_IN[field] ?? `${field}: ?`} }]`);
+      const own = routeOf(
+        field === 'unknownRetain' ? 'routes: [{ name: r, unknownRetain: 20d }]' : 'routes: [{ name: r }]',
+      );
+      const loaded = okOf(
+        `routes: [{ name: r, profile: ${name}, ${BUILT_IN[field] ?? `${field}: ?`}${WITH[field] ?? ''} }]`,
+      );
       return [field, loaded.config.routes[0], own] as const;
     });
 
@@ -79,15 +83,22 @@ describe.each(PROFILE_NAMES)('the profile %s', (name) => {
 const BUILT_IN: Readonly<Record<string, string>> = {
   key: 'key: { sources: [{ header: Idempotency-Key }], syntax: lenient, minLength: 1, maxLength: 255, characters: visible-ascii, required: false }',
   keyIdempotentMethods: 'keyIdempotentMethods: false',
-  scope: 'scope: { headers: [Authorization], anonymous: refuse }',
+  scope: 'scope: { headers: [Authorization], anonymous: refuse, sigv4: false }',
   inFlight: 'inFlight: { wait: 2s, waiters: 100 }',
   retain: 'retain: 24h',
-  dialect: 'dialect: { errors: problem, statuses: { key-reused: 422 } }',
+  unknownRetain: 'unknownRetain: 20d',
+  fingerprint: 'fingerprint: { query: raw, body: bytes, headers: [Content-Type, Content-Encoding] }',
+  status: 'status: { 4xx: complete, 401: release, 408: park, 425: release, 429: release }',
+  dialect: 'dialect: { errors: problem, statuses: { key-reused: 422 }, echoKey: off, repeatability: off }',
 };
+
+/** What would not go together with a value that is put back alone. */
+const WITH: Readonly<Record<string, string>> = { key: ', dialect: { repeatability: off }' };
 
 const RESOLVED: Readonly<Record<string, readonly string[]>> = {
   keyIdempotentMethods: ['idempotentMethods'],
   retain: ['retainMs'],
+  unknownRetain: ['unknownRetainMs'],
   dialect: ['dialect', 'errors'],
 };
 
@@ -173,6 +184,33 @@ describe('a fault of a merged policy', () => {
     expect(faults).toHaveLength(2);
     expect(faults[0]).toMatch(/key-reusd: is no such problem; did you mean key-reused\?/);
     expect(faults[1]).toContain('in-flight: must be a whole number from 400 to 599');
+  });
+});
+
+describe('repeatability', () => {
+  const route = (fields: string): string =>
+    `routes:\n  - name: r\n    profile: azure-repeatability\n    ${fields}\n`;
+
+  it.each([
+    ['retain: 23h', /^o\.yaml:5:13: .*window and ahead together are longer than retain/],
+    ['dialect: { repeatability: { window: 24h } }', /^o\.yaml:5:41: .*window and ahead together/],
+    ['key: { sources: [{ header: X-Id }] }', /^o\.yaml:5:\d+: .*needs key\.sources/],
+    ['dialect: { repeatability: { window: 1m } }', /window: must be from 5m to/],
+    ['dialect: { repeatability: maybe }', /must be off or unsupported|must be off, unsupported or/],
+  ])('with %s is a fault at that line', (fields, message) => {
+    expect(faultsOf(route(fields))[0]).toMatch(message);
+  });
+
+  it.each([
+    ['onStoreDown: forward', 'onStoreDown: a request that asks'],
+    ['fingerprint: { headers: [Content-Type] }', 'fingerprint.headers leaves out'],
+  ])('with %s is warned of', (fields, message) => {
+    expect(okOf(route(fields)).config.warnings.join()).toContain(message);
+  });
+
+  it('at the very edge of retain is allowed', () => {
+    expect(faultsOf(route('retain: 1384m'))).toHaveLength(1);
+    expect(faultsOf(route('retain: 1385m'))).toEqual([]);
   });
 });
 

@@ -28,7 +28,7 @@ function planned(
   of: RouteTable = TABLE,
 ): Planned {
   const head: RequestHead = { method, target: path, httpVersion: '1.1', rawHeaders };
-  return plan(of, head, { host: 'h', path: path.split('?')[0] ?? '' });
+  return plan(of, head, { host: 'h', path: path.split('?')[0] ?? '' }, () => 0);
 }
 
 describe('what the head of a request decides', () => {
@@ -189,6 +189,7 @@ routes:
         narrow,
         { method: 'POST', target: '/', httpVersion: '1.1', rawHeaders: ['X-Env', 'prod'] },
         { host: 'i', path: '/' },
+        () => 0,
       ).kind,
     ).toBe('not-found');
   });

@@ -6,7 +6,10 @@ import { headWith } from '../support/request-head.ts';
 
 const BY_CREDENTIAL: ScopePolicy = { headers: ['authorization'], anonymous: 'refuse' };
 const OPEN: ScopePolicy = { headers: ['authorization'], anonymous: 'allow' };
-const BY_TENANT_AND_USER: ScopePolicy = { headers: ['x-tenant', 'x-user'], anonymous: 'refuse' };
+const BY_TENANT_AND_USER: ScopePolicy = {
+  headers: ['x-tenant', 'x-user'],
+  anonymous: 'refuse',
+};
 
 /** The scope in hexadecimal, or the kind. */
 function scopeOf(policy: ScopePolicy, ...rawHeaders: readonly string[]): string {
@@ -104,6 +107,20 @@ describe('two scopes', () => {
         expect(scopes[0] === scopes[1]).toBe(one.join('\0') === other.join('\0'));
       }),
       { numRuns: 2_000 },
+    );
+  });
+
+  it('of an AWS signature is the access key alone, where that is asked for', () => {
+    const policy: ScopePolicy = { ...BY_CREDENTIAL, sigv4: 'access-key' };
+    const signed = (id: string, rest: string): string =>
+      `AWS4-HMAC-SHA256 Credential=${id}/20261126/eu-west-1/ec2/aws4_request, ${rest}`;
+    const scope = scopeOf(policy, 'Authorization', signed('AKID', 'Signature=aa'));
+
+    expect(scopeOf(policy, 'Authorization', signed('AKID', 'Signature=bb'))).toBe(scope);
+    expect(scopeOf(policy, 'Authorization', signed('AKIE', 'Signature=aa'))).not.toBe(scope);
+    expect(scopeOf(BY_CREDENTIAL, 'Authorization', signed('AKID', 'Signature=aa'))).not.toBe(scope);
+    expect(scopeOf(policy, 'Authorization', 'Bearer a')).toBe(
+      scopeOf(BY_CREDENTIAL, 'Authorization', 'Bearer a'),
     );
   });
 });

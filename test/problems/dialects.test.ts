@@ -5,6 +5,8 @@ import { PROBLEM_CODES, type ProblemCode, problemType } from '../../src/problems
 
 /** Problems in the words of other APIs. */
 
+const INSTANCE = '3f0d8c52-6b0e-4f55-9d4e-0a8f6e0b7a11';
+
 type Rendered = {
   readonly status: number;
   readonly fields: ReadonlyMap<string, string>;
@@ -18,11 +20,11 @@ function render(
 ): Rendered {
   const { status, rawHeaders, body } = renderProblem({
     code,
-    instance: '3f0d8c52-6b0e-4f55-9d4e-0a8f6e0b7a11',
+    instance: INSTANCE,
     docsUrl: 'https://docs.example.com/problems',
     key: 'k1',
     detail: 'What to do.',
-    dialect: { errors, statuses },
+    dialect: { errors, statuses, echoKey: null, repeatability: null },
   });
   const fields = new Map<string, string>();
   for (let i = 0; i < rawHeaders.length; i += 2)
@@ -51,6 +53,38 @@ describe.each(others)('the words of %s', (shape) => {
 describe('the body that a client of an API reads', () => {
   const error = (type: string, code: string) => ({ error: { type, code, message: 'What to do.' } });
 
+  const flat = (type: string, code: string) => ({ type, code, message: 'What to do.' });
+  const paypal = (name: string, issue: string) => ({
+    name,
+    message: expect.any(String),
+    debug_id: INSTANCE,
+    details: [{ issue, description: 'What to do.' }],
+    links: [],
+  });
+  const adyen = (status: number, errorCode: string, errorType: string) => ({
+    status,
+    errorCode,
+    message: 'What to do.',
+    errorType,
+    pspReference: INSTANCE,
+  });
+  const checkout = (error_type: string, code: string) => ({
+    request_id: INSTANCE,
+    error_type,
+    error_codes: [code],
+  });
+  const square = (category: string, code: string, field?: string) => ({
+    errors: [{ category, code, detail: 'What to do.', ...(field === undefined ? {} : { field }) }],
+  });
+  const google = (code: number, status: string, reason: string) => ({
+    error: {
+      code,
+      message: 'What to do.',
+      status,
+      details: [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason, domain: 'onceward' }],
+    },
+  });
+
   it.each([
     ['stripe', 'key-reused', error('idempotency_error', 'key-reused')],
     ['stripe', 'in-flight', error('idempotency_error', 'idempotency_key_in_use')],
@@ -58,8 +92,84 @@ describe('the body that a client of an API reads', () => {
     ['stripe', 'key-invalid', error('invalid_request_error', 'key-invalid')],
     ['stripe', 'overloaded', error('api_error', 'rate_limit')],
     ['stripe', 'store-unavailable', error('api_error', 'store-unavailable')],
+    ['acp', 'key-missing', flat('invalid_request', 'idempotency_key_required')],
+    ['acp', 'key-reused', flat('invalid_request', 'idempotency_conflict')],
+    ['acp', 'in-flight', flat('invalid_request', 'idempotency_in_flight')],
+    ['acp', 'outcome-unknown', flat('invalid_request', 'outcome_unknown')],
+    ['acp', 'store-unavailable', flat('service_unavailable', 'store_unavailable')],
+    ['acp', 'overloaded', flat('rate_limit_exceeded', 'overloaded')],
+    ['azure', 'in-flight', { error: { code: 'InFlight', message: 'What to do.' } }],
+    ['azure', 'repeatability-window', { error: { code: 'RepeatabilityWindow', message: 'What to do.' } }],
+    ['paypal', 'key-reused', paypal('UNPROCESSABLE_ENTITY', 'DUPLICATE_REQUEST_ID')],
+    ['paypal', 'in-flight', paypal('RESOURCE_CONFLICT', 'PREVIOUS_REQUEST_IN_PROGRESS')],
+    ['paypal', 'outcome-unknown', paypal('RESOURCE_CONFLICT', 'OUTCOME_UNKNOWN')],
+    ['adyen', 'in-flight', adyen(409, '704', 'validation')],
+    ['adyen', 'store-unavailable', adyen(503, '703', 'internal')],
+    ['adyen', 'key-reused', adyen(422, 'key-reused', 'validation')],
+    ['checkout', 'in-flight', checkout('request_invalid', 'in_flight')],
+    ['checkout', 'store-unavailable', checkout('processing_error', 'store_unavailable')],
+    ['square', 'key-reused', square('INVALID_REQUEST_ERROR', 'IDEMPOTENCY_KEY_REUSED', 'idempotency_key')],
+    [
+      'square',
+      'key-missing',
+      square('INVALID_REQUEST_ERROR', 'MISSING_REQUIRED_PARAMETER', 'idempotency_key'),
+    ],
+    ['square', 'outcome-unknown', square('INVALID_REQUEST_ERROR', 'OUTCOME_UNKNOWN')],
+    ['square', 'store-unavailable', square('API_ERROR', 'SERVICE_UNAVAILABLE')],
+    ['google', 'key-reused', google(422, 'INVALID_ARGUMENT', 'KEY_REUSED')],
+    ['google', 'in-flight', google(409, 'ABORTED', 'IN_FLIGHT')],
+    ['google', 'outcome-unknown', google(409, 'FAILED_PRECONDITION', 'OUTCOME_UNKNOWN')],
+    ['aws', 'key-reused', { __type: 'IdempotentParameterMismatch', message: 'What to do.' }],
+    ['aws', 'outcome-unknown', { __type: 'OutcomeUnknown', message: 'What to do.' }],
   ] as const)('%s: %s', (shape, code, body) => {
     expect(render(shape, code).body).toEqual(body);
+  });
+});
+
+describe('the field lines that a dialect adds', () => {
+  const rendered = (code: ProblemCode, executed?: 'unknown') =>
+    renderProblem({
+      code,
+      instance: INSTANCE,
+      docsUrl: null,
+      key: 'k1',
+      ...(executed === undefined ? {} : { executed }),
+      dialect: {
+        errors: 'adyen',
+        statuses: {},
+        echoKey: 'idempotency-key',
+        repeatability: { kind: 'window', windowMs: 1, aheadMs: 1 },
+      },
+    }).rawHeaders.join('\n');
+
+  it.each([
+    ['key-reused', 'rejected'],
+    ['key-missing', 'rejected'],
+    ['repeatability-invalid', 'rejected'],
+    ['repeatability-window', 'rejected'],
+    ['repeatability-unsupported', 'rejected'],
+    ['released', 'rejected'],
+    ['upstream-unreachable', 'rejected'],
+    ['response-not-stored', 'accepted'],
+  ] as const)('%s is %s', (code, result) => {
+    expect(rendered(code)).toContain(`Repeatability-Result\n${result}`);
+  });
+
+  it.each(['in-flight', 'outcome-unknown', 'store-unavailable', 'upstream-timeout', 'draining'] as const)(
+    '%s says neither, as an earlier request may have been executed',
+    (code) => {
+      expect(rendered(code)).not.toContain('Repeatability-Result');
+    },
+  );
+
+  it('say nothing either where a code is not sure this time', () => {
+    expect(rendered('upstream-unreachable', 'unknown')).not.toContain('Repeatability-Result');
+  });
+
+  it('repeat the key, and say transient where the same key may follow', () => {
+    expect(rendered('in-flight')).toContain('idempotency-key\nk1');
+    expect(rendered('in-flight')).toContain('transient-error\ntrue');
+    expect(rendered('outcome-unknown')).not.toContain('transient-error');
   });
 });
 

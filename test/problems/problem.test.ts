@@ -34,6 +34,9 @@ const TABLE = [
   ['response-not-stored', 409, false, true, 'yes'],
   ['response-unreadable', 409, false, true, 'yes'],
   ['policy-changed', 409, false, true, 'unknown'],
+  ['repeatability-invalid', 400, false, false, 'no'],
+  ['repeatability-window', 412, false, true, 'unknown'],
+  ['repeatability-unsupported', 501, false, undefined, 'no'],
   ['precondition-required', 428, false, true, 'no'],
   ['precondition-invalid', 400, false, true, 'no'],
   ['sequence-missing', 400, false, undefined, 'no'],
@@ -91,7 +94,7 @@ describe('the table of problems', () => {
 
     expect(detail).toMatch(/^[A-Z].*\.$/);
     expect(detail).not.toBe(title);
-    expect(clause).toMatch(/^(?:RFC \d+|draft-[a-z0-9-]+) section [\d.]+$/);
+    expect(clause).toMatch(/^(?:RFC \d+|draft-[a-z0-9-]+|OASIS [A-Za-z ]+ \d\.\d) section [\d.]+$/);
   });
 
   it.each(PROBLEM_CODES)('%s has a delay where it may be retried, and only there', (code) => {

@@ -91,6 +91,7 @@ export type CaseName =
 export function explainRequest(
   config: ResolvedConfig,
   { head: received, body }: DescribedRequest,
+  wallMs: () => number,
 ): Explanation {
   const guarded = guard(received, guardLimits(config), reliedOn(config));
   if (guarded.kind === 'refused')
@@ -104,7 +105,7 @@ export function explainRequest(
     };
   const head = { ...received, target: guarded.target };
   if (reservedRest(config.reserved, guarded.path) !== null) return { kind: 'reserved' };
-  const planned = plan(config, head, guarded);
+  const planned = plan(config, head, guarded, wallMs);
   switch (planned.kind) {
     case 'not-found':
       return {

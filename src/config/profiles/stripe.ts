@@ -10,7 +10,7 @@ export const stripe: Profile = {
     scope: { headers: ['Authorization', 'Stripe-Account', 'Stripe-Context'] },
     inFlight: 'reject',
     retain: '24h',
-    dialect: { errors: 'stripe', statuses: { 'key-reused': 400 } },
+    dialect: { errors: 'stripe', statuses: { 'key-reused': 400 }, echoKey: 'Idempotency-Key' },
   },
   differs: [
     'The body is compared byte for byte, not parameter by parameter: the libraries send a retry as it was.',
