@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util';
+import { auditOpenapi } from './audit/audit-openapi.ts';
 import { auditRequests } from './audit/audit-requests.ts';
 import type { Io } from './io.ts';
 
 export const AUDIT_USAGE = `onceward audit FILE --target URL --yes-this-is-a-test-backend [-H 'Name: value']... [--check PATH | none]
                [--ignore FIELD | /POINTER]... [--strict] [--json]
+onceward audit --openapi FILE [--upstream URL]
 
 Finds what is not idempotent in fact. Sends every PUT, DELETE, GET and other idempotent request of the file twice, one
 after the other, and reads back with a GET what each sending did. It writes and deletes: give it a test backend.
@@ -24,9 +26,15 @@ FILE is a HAR, as browsers and proxies save it, or has one JSON object a line:
   --strict               exit 1 for unsure too
   --json                 as JSON
 
+With --openapi it sends nothing: it reads an OpenAPI 3 document, YAML or JSON, and prints a configuration that observes,
+with a route for each POST and PATCH, the key that the document declares, and whose key it is.
+
+  --upstream URL         the backend that the configuration names; default http://127.0.0.1:3000
+
 Exit codes: 0 nothing is not idempotent, 1 something is or nothing could be tried, 2 wrong command line.
 
-  onceward audit shop.har --target http://127.0.0.1:3000 --yes-this-is-a-test-backend -H 'Authorization: Bearer test'`;
+  onceward audit shop.har --target http://127.0.0.1:3000 --yes-this-is-a-test-backend -H 'Authorization: Bearer test'
+  onceward audit --openapi shop.yaml > onceward.yaml && onceward check onceward.yaml`;
 
 const OPTIONS = {
   target: { type: 'string' },
@@ -36,6 +44,8 @@ const OPTIONS = {
   ignore: { type: 'string', multiple: true },
   strict: { type: 'boolean' },
   json: { type: 'boolean' },
+  openapi: { type: 'string' },
+  upstream: { type: 'string' },
 } as const;
 
 export async function runAudit(args: readonly string[], io: Io): Promise<number> {
@@ -45,10 +55,17 @@ export async function runAudit(args: readonly string[], io: Io): Promise<number>
     allowPositionals: true,
     strict: true,
   });
+  const { openapi, upstream, ...flags } = values;
   const [file] = positionals;
+  if (openapi !== undefined) {
+    if (file === undefined && Object.keys(flags).length === 0)
+      return await auditOpenapi(openapi, upstream, io);
+    io.err('onceward audit: --openapi takes --upstream and nothing else: it sends nothing.\n');
+    return 2;
+  }
   if (file === undefined || positionals.length > 1) {
     io.err('onceward audit: give one file of requests. See onceward audit --help.\n');
     return 2;
   }
-  return await auditRequests(file, values, io);
+  return await auditRequests(file, flags, io);
 }
