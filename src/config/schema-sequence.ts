@@ -28,5 +28,5 @@ export const sequence = z
   )
   .meta({ 'x-type': '`off` or a section' })
   .describe(
-    'Requests of one producer are executed once and in order, as by the idempotent producer of Kafka. A client gets an id at `POST <reserved prefix>/producers?route=NAME` and sends `Producer-Id`, `Producer-Epoch` and `Producer-Sequence` (0, 1, 2 …) with every request that is not safe; the one before must have its outcome first. They take the place of `key`. One number runs over all routes of a keyspace: give routes that count for themselves keyspaces of their own. Use it for clients that send one after the other, not for independent requests, which one unknown outcome would all hold up.',
+    'Requests of one producer are executed once and in order, as by the idempotent producer of Kafka. A client gets an id at `POST <reserved prefix>/producers?route=NAME` and sends `Producer-Id`, `Producer-Epoch` and `Producer-Sequence` (0, 1, 2 …) with every request that is not safe; the one before must have its outcome first. They take the place of `key`. One number runs over all routes of a keyspace: give routes that count for themselves keyspaces of their own. docs/sequences.md tells the rest. Use it for clients that send one after the other, not for independent requests, which one unknown outcome would all hold up.',
   );

@@ -105,19 +105,21 @@ export type Standing = 'settled' | 'in-flight' | 'unknown' | 'not-executed' | 'e
 
 /** `view` null: no record. Of the same epoch only what was executed lets the next one on. */
 export function judgePredecessor(view: PredecessorView | null, stream: Stream, nowMs: number): Standing {
-  if (view === null) return nowMs < stream.untilMs ? 'not-executed' : 'expired';
+  // Once its record could have expired, one that says less than that it was executed may have been made since.
+  const absent = nowMs < stream.untilMs ? 'not-executed' : 'expired';
+  if (view === null) return absent;
   switch (view.state) {
     case 'completed':
       return 'settled';
     case 'unknown':
       return 'unknown';
     case 'released':
-      return 'not-executed';
+      return absent;
     case 'dispatched':
       return 'in-flight';
     case 'claimed':
       // Never dispatched, and its holder can no longer do so.
-      return view.leaseLeftMs > 0 ? 'in-flight' : 'not-executed';
+      return view.leaseLeftMs > 0 ? 'in-flight' : absent;
     default:
       return unreachable(view.state);
   }

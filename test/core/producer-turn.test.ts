@@ -76,8 +76,14 @@ describe('what came before', () => {
     expect(judgePredecessor(view, stream(0, 1), 999)).toBe(standing);
   });
 
-  it('without a record proves nothing once a record could have expired', () => {
-    expect(judgePredecessor(null, stream(0, 1), 1_000)).toBe('expired');
+  it.each([
+    [null, 'expired'],
+    [{ ...VIEW, state: 'released' as const }, 'expired'],
+    [{ ...VIEW, state: 'claimed' as const }, 'expired'],
+    [{ ...VIEW, state: 'completed' as const }, 'settled'],
+    [{ ...VIEW, state: 'dispatched' as const }, 'in-flight'],
+  ])('as %j is %s once its record could have expired and another have been made', (view, standing) => {
+    expect(judgePredecessor(view, stream(0, 1), 1_000)).toBe(standing);
   });
 
   const rules = { unknown: 'refuse' as const, quietMs: 60 };

@@ -1,5 +1,11 @@
 import type fc from 'fast-check';
-import { bump, decodeProducer, encodeProducer, NEW_PRODUCER } from '../../src/core/producer.ts';
+import {
+  bump,
+  decodeProducer,
+  encodeProducer,
+  NEW_PRODUCER,
+  type UnknownProducer,
+} from '../../src/core/producer.ts';
 import type { RecordKey } from '../../src/core/record.ts';
 import type { ClaimAnswer } from '../../src/engine/claim.ts';
 import { handleSequence, producerCells } from '../../src/engine/sequence.ts';
@@ -14,10 +20,13 @@ const ID = '0123456789abcdef0123456789abcdef';
 const SCOPE = Buffer.from('scope');
 const SECRET = Buffer.from('secret');
 export const [CELL = ''] = producerCells([SECRET], SCOPE, ID);
+/** Far longer than the records. */
+export const LIFE_MS = 10_000_000_000;
+
 export const POLICY = {
   ...defaultPolicy(),
   inFlight: { kind: 'reject' } as const,
-  sequence: { presence: 'required', producerRetainMs: 1_000_000, unknownProducer: 'refuse' } as const,
+  sequence: { presence: 'required', producerRetainMs: LIFE_MS, unknownProducer: 'refuse' } as const,
 };
 
 type Clock = { nowMs: number };
@@ -42,6 +51,7 @@ let owners = 0;
 
 function contextOf(
   store: Store,
+  unknownProducer: UnknownProducer,
   sent: (status: number, body: string) => void = () => undefined,
 ): RequestContext {
   const context = contextWith(
@@ -59,7 +69,7 @@ function contextOf(
   );
   return {
     ...context,
-    policy: POLICY,
+    policy: { ...POLICY, sequence: { ...POLICY.sequence, unknownProducer } },
     principal: null,
     snapshot: { ...context.snapshot, secrets: [SECRET] },
   } as RequestContext;
@@ -83,9 +93,10 @@ export async function send(
   epoch: number,
   sequence: number,
   execute: Execute,
+  unknownProducer: UnknownProducer = 'refuse',
 ): Promise<{ readonly did: string }> {
   let did = '';
-  const context = contextOf(store, (_, body) => {
+  const context = contextOf(store, unknownProducer, (_, body) => {
     did = String(JSON.parse(body).code);
   });
   const body = { bytes: () => Buffer.from(`${sequence}`), drop: () => undefined, handOver: () => body };
@@ -113,7 +124,7 @@ export function completing(store: Store): Execute {
 
 export async function issue(store: Store): Promise<void> {
   const value = encodeProducer(NEW_PRODUCER);
-  await store.cells.write(CELL, { expectedVersion: 0, value, lifeMs: 1_000_000, wakes: 'nobody' });
+  await store.cells.write(CELL, { expectedVersion: 0, value, lifeMs: LIFE_MS, wakes: 'nobody' });
 }
 
 export async function newEpoch(store: Store): Promise<void> {
@@ -125,7 +136,7 @@ export async function newEpoch(store: Store): Promise<void> {
     const written = await store.cells.write(CELL, {
       expectedVersion: cell.version,
       value: encodeProducer(bumped.state),
-      lifeMs: 1_000_000,
+      lifeMs: LIFE_MS,
       wakes: 'waiters',
     });
     if (written.kind === 'written') return;

@@ -6,6 +6,7 @@ import {
   claimOf,
   completing,
   issue,
+  LIFE_MS,
   memory,
   newEpoch,
   over,
@@ -122,6 +123,64 @@ describe('a turn', () => {
     expect(again.did).toBe('producer-unknown');
   });
 
+  it('that an older epoch asks for is refused when a newer one has begun between its look and its claim', async () => {
+    const plain = memory({ nowMs: 1 });
+    await issue(plain);
+    await send(plain, 0, 0, (claimed, token) =>
+      plain.release(claimOf(claimed, token), null).then(() => undefined),
+    );
+    let overtaken: 'not-yet' | 'yes' = 'not-yet';
+    const store = over(plain, {
+      claim: async (key, request) => {
+        if (overtaken === 'not-yet') {
+          overtaken = 'yes';
+          await newEpoch(plain);
+          await send(plain, 1, 0, completing(plain));
+        }
+        return await plain.claim(key, request);
+      },
+    });
+
+    const late = await send(store, 0, 0, () => Promise.reject(new Error('executed after the newer epoch')));
+    const next = await send(plain, 1, 1, completing(plain));
+
+    expect([late.did, next.did]).toEqual(['producer-fenced', 'claimed']);
+  });
+
+  it('that somebody else was given meanwhile is given back, for whoever asks next', async () => {
+    const plain = memory({ nowMs: 1 });
+    await issue(plain);
+    const keys: string[] = [];
+    const store = over(plain, {
+      claim: async (key, request) => {
+        keys.push(key);
+        await newEpoch(plain);
+        return await plain.claim(key, request);
+      },
+    });
+
+    const fenced = await send(store, 0, 0, () => Promise.reject(new Error('executed under an older epoch')));
+
+    expect(fenced.did).toBe('producer-fenced');
+    expect((await plain.inspect(keys[0] ?? ''))?.state).toBe('released');
+  });
+
+  it('of one of the last five is never claimed, though its record is gone', async () => {
+    const store = memory({ nowMs: 1 });
+    await issue(store);
+    const keys: string[] = [];
+    for (const n of [0, 1, 2])
+      await send(store, 0, n, async (claimed, token) => {
+        keys.push(claimed.recordKey);
+        await completing(store)(claimed, token);
+      });
+    await store.forget(keys[1] ?? '', 'settled-only');
+
+    const again = await send(store, 0, 1, () => Promise.reject(new Error('executed twice')));
+
+    expect(again.did).toBe('sequence-too-old');
+  });
+
   it('that the cell has lost and the record has not is caught up with by its repeat', async () => {
     const store = memory({ nowMs: 1 });
     await issue(store);
@@ -132,7 +191,7 @@ describe('a turn', () => {
     await store.cells.write(CELL, {
       expectedVersion: lost.version,
       value: before.value,
-      lifeMs: 1_000_000,
+      lifeMs: LIFE_MS,
       wakes: 'nobody',
     });
 
@@ -148,11 +207,12 @@ describe('a turn', () => {
     await store.cells.write(CELL, {
       expectedVersion: 0,
       value: Buffer.from('[2]'),
-      lifeMs: 1_000_000,
+      lifeMs: LIFE_MS,
       wakes: 'nobody',
     });
 
-    expect((await send(store, 0, 0, completing(store))).did).toBe('producer-unknown');
+    expect((await send(store, 0, 0, completing(store), 'accept')).did).toBe('producer-unknown');
+    expect((await send(memory({ nowMs: 1 }), 0, 0, async () => undefined, 'accept')).did).toBe('claimed');
   });
 
   it('is given back when the cell cannot be written, and is there again afterwards', async () => {
