@@ -68,7 +68,7 @@ export const lock = z
   )
   .meta({ 'x-type': '`off`, template, list of templates or a section' })
   .describe(
-    'Executes one request at a time for each resource, over all replicas: `lock: /accounts/{id}`, with the name from `match.path`. All but safe requests of the route take it, with a key or without; the others wait in order. The backend gets `Onceward-Lock-Token`, which grows from holder to holder: a backend that refuses older ones is safe even from a holder that was thought dead. Leave it off where the backend locks by itself: it costs three writes of the store for each request.',
+    'Executes one request at a time for each resource, over all replicas: `lock: /accounts/{id}`, with the name from `match.path`. All but safe requests of the route take it, with a key or without, their body read whole up to `limits.request`; the others wait in order. The backend gets `Onceward-Lock-Token`, which grows from holder to holder: a backend that refuses older ones is safe even from a holder that was thought dead. Leave it off where the backend locks by itself: it costs three writes of the store for each request.',
   );
 
 export type LockField = z.output<typeof lock>;

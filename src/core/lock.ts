@@ -46,9 +46,8 @@ export const NO_LOCK: Lock = { holder: null, freeSinceMs: 0, queue: [] };
  */
 export function lockAt(read: Lock, nowMs: number): Lock {
   const holder = heldAt(read.holder, nowMs);
-  const tickets = read.queue.map((ticket) => begunAt(ticket, nowMs));
-  if (holder !== null)
-    return { holder, freeSinceMs: 0, queue: tickets.filter(({ untilMs }) => untilMs > nowMs) };
+  const tickets = begunAt(read.queue, nowMs);
+  if (holder !== null) return { holder, freeSinceMs: 0, queue: livingAt(tickets, nowMs) };
   let freeSinceMs = Math.min(nowMs, read.holder?.untilMs ?? read.freeSinceMs);
   let at = 0;
   for (; at < tickets.length; at += 1) {
@@ -56,8 +55,7 @@ export function lockAt(read: Lock, nowMs: number): Lock {
     if (turnEndMs > nowMs) break;
     freeSinceMs = Math.max(freeSinceMs, turnEndMs);
   }
-  const queue = tickets.slice(at).filter(({ untilMs }) => untilMs > nowMs);
-  return { holder: null, freeSinceMs, queue };
+  return { holder: null, freeSinceMs, queue: livingAt(at === 0 ? tickets : tickets.slice(at), nowMs) };
 }
 
 function heldAt(holder: Holder | null, nowMs: number): Holder | null {
@@ -66,8 +64,17 @@ function heldAt(holder: Holder | null, nowMs: number): Holder | null {
   return { ...holder, untilMs: Math.min(holder.untilMs, nowMs + holder.leaseMs) };
 }
 
-function begunAt(ticket: Ticket, nowMs: number): Ticket {
-  return { ...ticket, untilMs: Math.min(ticket.untilMs, nowMs + ticket.waitMs) };
+/** Mostly nothing is to be done, and everybody in a long queue looks at all of it: then nothing is copied. */
+function begunAt(queue: readonly Ticket[], nowMs: number): readonly Ticket[] {
+  return queue.every(({ untilMs, waitMs }) => untilMs <= nowMs + waitMs)
+    ? queue
+    : queue.map((ticket) => ({ ...ticket, untilMs: Math.min(ticket.untilMs, nowMs + ticket.waitMs) }));
+}
+
+function livingAt(queue: readonly Ticket[], nowMs: number): readonly Ticket[] {
+  return queue.every(({ untilMs }) => untilMs > nowMs)
+    ? queue
+    : queue.filter(({ untilMs }) => untilMs > nowMs);
 }
 
 /** Whoever writes may be ahead of whoever reads by a way to the store. */
@@ -97,15 +104,16 @@ export type LockStep =
 /** What somebody who wants the lock does next. `terms.waitMs`: what is left of its wait. */
 export function acquireStep(read: Lock, owner: string, terms: LockTerms, nowMs: number): LockStep {
   const lock = lockAt(read, nowMs);
-  const taken: Lock = {
+  const taken = (): Lock => ({
     holder: { owner, leaseMs: terms.leaseMs, untilMs: nowMs + terms.leaseMs },
     freeSinceMs: 0,
     queue: lock.queue.filter((ticket) => ticket.owner !== owner),
-  };
+  });
   // Its own write, whose reply was lost: written again, so that it learns a token.
-  if (lock.holder?.owner === owner) return { kind: 'take', lock: taken };
+  if (lock.holder?.owner === owner) return { kind: 'take', lock: taken() };
   const place = lock.queue.findIndex((ticket) => ticket.owner === owner);
-  if (lock.holder === null && (place === 0 || lock.queue.length === 0)) return { kind: 'take', lock: taken };
+  if (lock.holder === null && (place === 0 || lock.queue.length === 0))
+    return { kind: 'take', lock: taken() };
   if (place !== -1)
     return { kind: 'wait', ahead: place, mended: liesAhead(read, nowMs) === 'yes' ? lock : null };
   if (terms.waitMs <= 0 || lock.queue.length >= terms.queueMax) return { kind: 'full' };

@@ -2,7 +2,15 @@ import type { CellKey } from '../core/cell.ts';
 import { acquireStep, type LockTerms } from '../core/lock.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { StoreUnavailable } from '../store/contract.ts';
-import { changeLock, type LockCells, type SeenLock } from './lock-cell.ts';
+import {
+  type Changed,
+  changeLock,
+  type DecideLock,
+  type LockCells,
+  readLock,
+  type SeenLock,
+} from './lock-cell.ts';
+import type { LockDesk } from './lock-desk.ts';
 import { wakeWithin } from './wake.ts';
 
 /** One lock, just taken. */
@@ -20,6 +28,8 @@ export type GotLock = {
 /** A hint is only a hint: the first in a queue looks this often, those behind it more seldom. */
 const LOOK_MS = 250;
 const LOOK_MS_MAX = 1_000;
+/** Who may not wait at all may still stand in line for a moment; a store that hangs would hold up all of it. */
+const LINE_MS_MAX = 1_000;
 export type Acquired =
   | { readonly kind: 'held'; readonly lock: GotLock }
   /** `queued` maybe: to be taken out of the queue, or of the lock itself. */
@@ -35,7 +45,7 @@ export type Wanted = {
 };
 
 /** Waits for its turn, up to endMs. */
-export async function acquireLock(options: LockCells, wanted: Wanted): Promise<Acquired> {
+export async function acquireLock(desk: LockDesk, options: LockCells, wanted: Wanted): Promise<Acquired> {
   const { cells, monotonicMs } = options;
   const { cellKey, endMs, gone } = wanted;
   let lookMs: number | null = null;
@@ -52,7 +62,7 @@ export async function acquireLock(options: LockCells, wanted: Wanted): Promise<A
               gone,
             );
       try {
-        const tried = await tryOnce(options, wanted, Math.max(0, leftMs));
+        const tried = await tryOnce(desk, options, wanted, lookMs === null ? 'alone' : 'together');
         if (tried.kind !== 'waiting') return tried;
         if (gone.aborted) return { kind: 'gone', queued: 'maybe' };
         if (leftMs <= 0) return { kind: 'locked', queued: 'maybe' };
@@ -71,12 +81,16 @@ export async function acquireLock(options: LockCells, wanted: Wanted): Promise<A
 type Tried = Acquired | { readonly kind: 'waiting'; readonly ahead: number };
 type Place = 'held' | 'full' | { readonly ahead: number };
 
+/** To wait costs a look. Who comes stands in line with the others of this process; whose turn has come does not. */
 async function tryOnce(
+  desk: LockDesk,
   options: LockCells,
-  { cellKey, owner, terms }: Wanted,
-  waitMs: number,
+  { cellKey, owner, terms, endMs }: Wanted,
+  look: 'alone' | 'together',
 ): Promise<Tried> {
-  const changed = await changeLock<Place>(options, cellKey, null, ({ lock }, { nowMs }) => {
+  const decide: DecideLock<Place> = ({ lock }, { nowMs }) => {
+    // Counted anew at every try: races that are lost take time as well.
+    const waitMs = Math.max(0, endMs - options.monotonicMs());
     const step = acquireStep(lock, owner, { ...terms, waitMs }, nowMs);
     switch (step.kind) {
       case 'take':
@@ -90,8 +104,20 @@ async function tryOnce(
       default:
         return unreachable(step);
     }
-  });
-  const { result, seen, from } = changed;
+  };
+  const lateMs = Math.max(endMs, options.monotonicMs() + LINE_MS_MAX);
+  const first = look === 'alone' ? await readLock(options, cellKey) : await desk.look(cellKey);
+  const decided = decide(first, { nowMs: first.nowMs, latestMs: first.nowMs });
+  const write = async (newest: SeenLock): Promise<Changed<Place>> =>
+    options.monotonicMs() > lateMs
+      ? { result: 'full', seen: newest, from: newest, sentMs: newest.atMs }
+      : await changeLock(options, cellKey, newest, decide);
+  const { result, seen, from } =
+    decided.lock === null
+      ? { result: decided.result, seen: first, from: first }
+      : look === 'together' && decided.result === 'held'
+        ? await write(first)
+        : await desk.inTurn(cellKey, first, write);
   if (result === 'full') return { kind: 'locked', queued: 'no' };
   if (result !== 'held') return { kind: 'waiting', ahead: result.ahead };
   const { leaseMs } = terms;

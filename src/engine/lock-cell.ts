@@ -71,7 +71,7 @@ export async function changeLock<Result>(
   throw new StoreUnavailable('busy', 'a lock is written over and over by others');
 }
 
-async function readLock({ cells, monotonicMs }: LockCells, cellKey: CellKey): Promise<SeenLock> {
+export async function readLock({ cells, monotonicMs }: LockCells, cellKey: CellKey): Promise<SeenLock> {
   const atMs = monotonicMs();
   return seenIn(await cells.read(cellKey), atMs);
 }

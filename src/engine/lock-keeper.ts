@@ -4,6 +4,7 @@ import { type Cells, StoreUnavailable } from '../store/contract.ts';
 import { systemTicker, type Ticker } from '../store/ticker.ts';
 import { acquireLock, type GotLock } from './lock-acquire.ts';
 import { changeLock, type SeenLock } from './lock-cell.ts';
+import { createLockDesk } from './lock-desk.ts';
 import { createLeave } from './lock-leave.ts';
 
 /** Takes locks, renews those in hand with one ticker for all, and gives them back. */
@@ -73,6 +74,7 @@ const TICK_MS_MAX = 250;
 export function createLockKeeper(options: LockKeeperOptions): LockKeeper {
   const holds = createHolds(options);
   const leave = createLeave(options);
+  const desk = createLockDesk(options);
   const { monotonicMs, newOwner } = options;
 
   function heldLocks(held: readonly Held[], tokens: readonly number[]): HeldLocks {
@@ -100,7 +102,7 @@ export function createLockKeeper(options: LockKeeperOptions): LockKeeper {
         for (const cellKeys of resources) {
           let token = 0;
           for (const cellKey of cellKeys) {
-            const got = await acquireLock(options, { cellKey, owner, terms, endMs, gone });
+            const got = await acquireLock(desk, options, { cellKey, owner, terms, endMs, gone });
             if (got.kind === 'held') {
               const one: Held = { ...got.lock, onLost: lost, renewal: 'idle' };
               holds.add(one);

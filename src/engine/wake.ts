@@ -1,6 +1,8 @@
 /** A wait for a hint that may never come: bounded in time, over at once where nobody waits any more. */
 export type Wake = { readonly promise: Promise<void>; cancel(): void };
 
+const ENDED = 'ended';
+
 /** `subscribe`: a hint of the store; one that cannot be had leaves the time. */
 export function wakeWithin(
   subscribe: (signal: AbortSignal) => Promise<void>,
@@ -11,7 +13,8 @@ export function wakeWithin(
   const cancel = (): void => {
     clearTimeout(timer);
     gone.removeEventListener('abort', cancel);
-    ended.abort();
+    // Without a reason it would make an error with a stack, for every wait.
+    ended.abort(ENDED);
   };
   const timer = setTimeout(cancel, Math.max(0, withinMs));
   gone.addEventListener('abort', cancel, { once: true });

@@ -52,6 +52,9 @@ describe('a running redis server', () => {
     expect(responseOf(await claimOf(store, done.claim.recordKey))).toEqual(FULL);
     expect((await claimOf(store, held.claim.recordKey)).kind).toBe('inFlight');
     expect(await store.complete(held.claim, FULL, UNIT_MS)).toBe('ok');
+    const cell = { expectedVersion: 0, value: Buffer.from('v'), lifeMs: UNIT_MS, wakes: 'nobody' } as const;
+    expect(await reasonOf(store.cells.write(newRecordKey(), cell))).toBe('unsafe');
+    expect((await store.cells.read(newRecordKey())).version).toBe(0);
 
     await server.command('CONFIG', 'SET', setting, good);
     await warned(/takes claims again/);
