@@ -25,7 +25,7 @@ export type RedisCluster = {
   beginMigration(slots: readonly number[], from: RedisClusterNode, to: RedisClusterNode): Promise<void>;
   /** Moves the names that are in the slots now. */
   migrateNames(slots: readonly number[], from: RedisClusterNode, to: RedisClusterNode): Promise<void>;
-  /** Names that came meanwhile, and then the slots themselves. */
+  /** Names that came meanwhile, and then the slots themselves; until all nodes know. */
   endMigration(slots: readonly number[], from: RedisClusterNode, to: RedisClusterNode): Promise<void>;
   /** All nodes that answer say that the cluster is whole. */
   untilWhole(): Promise<void>;
@@ -151,6 +151,11 @@ function createCluster(
       await migrateNames(slots, from, to);
       await setSlots(to, slots, 'NODE', to.id);
       await setSlots(from, slots, 'NODE', to.id);
+      // A replica takes over what it knows to be its primary's: lost before that has gone round, a slot is nobody's.
+      await settled(async () => {
+        const views = await Promise.all(nodes.map(slotRanges));
+        return views.every((ranges) => slots.every((slot) => portOf(ranges, slot) === to.port));
+      });
     },
     untilWhole: () =>
       settled(() => everyInfo(nodes, (info) => info.includes('cluster_state:ok')).catch(() => false)),
@@ -165,6 +170,10 @@ type SlotRange = { readonly first: number; readonly last: number; readonly port:
 async function slotRanges(asked: RedisClusterNode): Promise<readonly SlotRange[]> {
   const ranges = await asked.command('CLUSTER', 'SLOTS');
   return (Array.isArray(ranges) ? ranges : []).map(([first, last, [, port]]) => ({ first, last, port }));
+}
+
+function portOf(ranges: readonly SlotRange[], slot: number): number | null {
+  return ranges.find(({ first, last }) => first <= slot && slot <= last)?.port ?? null;
 }
 
 async function setSlots(
