@@ -78,6 +78,8 @@ export type OncewardProblem = {
     readonly sameKey: boolean | null;
     readonly executed: 'no' | 'yes' | 'unknown' | null;
     readonly retryAfterMs: number | null;
+    /** `idempotency_key`: there where the server has read the key, and so looked at it. */
+    readonly key: string | null;
 };
 export type OncewardWhy = 
 /** The server says that a retry is of no use. */

@@ -45,14 +45,18 @@ export function judge(heard, standing) {
     const afterMs = telling?.retryAfterMs ?? heard.retryAfterMs ?? 0;
     const retry = telling === null ? retryOfPlain(heard, standing) : retryOfProblem(telling, heard, standing);
     const earlier = telling?.executed === 'no' ? standing.earlier : 'maybe';
-    // Who speaks of the key of this request holds it: from here on its answer can be asked for again.
-    const honours = standing.protection === 'unknown' && typeof telling?.sameKey === 'boolean';
+    // Who has read the key and speaks of it holds it: from here on its answer can be asked for again.
+    const honours = standing.protection === 'unknown' && telling !== null && isOfTheKey(telling);
     const protection = honours ? 'honoured' : standing.protection;
     const freshKey = retry === 'fresh-key' ? 'never' : standing.freshKey;
     return {
         ...{ retry, afterMs, end: endOf(heard, telling, standing), why: 'server-says' },
         next: { protection, earlier, freshKey },
     };
+}
+/** `sameKey` alone does not tell: a server that is full, or that only observes, says it before it has read any key. */
+function isOfTheKey({ sameKey, key }) {
+    return sameKey !== null && key !== null;
 }
 function retryOfProblem(problem, heard, standing) {
     const { retryable, sameKey, executed, type } = problem;
@@ -93,7 +97,9 @@ function endOf(heard, telling, { protection, earlier }) {
             return 'unknown';
         case 'no':
             // Without a word of the key it speaks of this attempt alone.
-            return earlier === 'nothing' || telling.sameKey === true ? 'not-executed' : 'unknown';
+            return earlier === 'nothing' || (telling.sameKey === true && isOfTheKey(telling))
+                ? 'not-executed'
+                : 'unknown';
         default: {
             const ofTheKey = heard.idempotencyStatus !== null || !(NOT_OF_THE_KEY.has(heard.status) || heard.status >= 500);
             return earlier === 'nothing' || ofTheKey ? 'answered' : 'unknown';
@@ -153,6 +159,7 @@ export function readProblem(contentType, body) {
         sameKey: flag('sameKey'),
         executed: executed === 'no' || executed === 'yes' || executed === 'unknown' ? executed : null,
         retryAfterMs: typeof waitMs === 'number' && Number.isFinite(waitMs) && waitMs >= 0 ? waitMs : null,
+        key: text('idempotency_key'),
     };
 }
 // ---- One operation: attempts and waits.

@@ -85,6 +85,8 @@ export type OncewardProblem = {
   readonly sameKey: boolean | null;
   readonly executed: 'no' | 'yes' | 'unknown' | null;
   readonly retryAfterMs: number | null;
+  /** `idempotency_key`: there where the server has read the key, and so looked at it. */
+  readonly key: string | null;
 };
 
 export type OncewardWhy =
@@ -212,14 +214,19 @@ export function judge(heard: Heard, standing: Standing): Judgement {
   const afterMs = telling?.retryAfterMs ?? heard.retryAfterMs ?? 0;
   const retry = telling === null ? retryOfPlain(heard, standing) : retryOfProblem(telling, heard, standing);
   const earlier = telling?.executed === 'no' ? standing.earlier : 'maybe';
-  // Who speaks of the key of this request holds it: from here on its answer can be asked for again.
-  const honours = standing.protection === 'unknown' && typeof telling?.sameKey === 'boolean';
+  // Who has read the key and speaks of it holds it: from here on its answer can be asked for again.
+  const honours = standing.protection === 'unknown' && telling !== null && isOfTheKey(telling);
   const protection = honours ? 'honoured' : standing.protection;
   const freshKey = retry === 'fresh-key' ? 'never' : standing.freshKey;
   return {
     ...{ retry, afterMs, end: endOf(heard, telling, standing), why: 'server-says' },
     next: { protection, earlier, freshKey },
   };
+}
+
+/** `sameKey` alone does not tell: a server that is full, or that only observes, says it before it has read any key. */
+function isOfTheKey({ sameKey, key }: OncewardProblem): boolean {
+  return sameKey !== null && key !== null;
 }
 
 type Answer = Extract<Heard, { kind: 'answer' }>;
@@ -266,7 +273,9 @@ function endOf(
       return 'unknown';
     case 'no':
       // Without a word of the key it speaks of this attempt alone.
-      return earlier === 'nothing' || telling.sameKey === true ? 'not-executed' : 'unknown';
+      return earlier === 'nothing' || (telling.sameKey === true && isOfTheKey(telling))
+        ? 'not-executed'
+        : 'unknown';
     default: {
       const ofTheKey =
         heard.idempotencyStatus !== null || !(NOT_OF_THE_KEY.has(heard.status) || heard.status >= 500);
@@ -327,6 +336,7 @@ export function readProblem(contentType: string | null, body: string): OncewardP
     sameKey: flag('sameKey'),
     executed: executed === 'no' || executed === 'yes' || executed === 'unknown' ? executed : null,
     retryAfterMs: typeof waitMs === 'number' && Number.isFinite(waitMs) && waitMs >= 0 ? waitMs : null,
+    key: text('idempotency_key'),
   };
 }
 

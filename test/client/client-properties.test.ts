@@ -40,7 +40,7 @@ const problem: fc.Arbitrary<Step> = fc
     status: fc.integer({ min: 400, max: 599 }),
     code: fc.constantFrom(...PROBLEM_CODES, 'made-up'),
     members: fc.dictionary(
-      fc.constantFrom('type', 'retryable', 'sameKey', 'executed', 'retryAfterMs'),
+      fc.constantFrom('type', 'retryable', 'sameKey', 'executed', 'retryAfterMs', 'idempotency_key'),
       member,
     ),
   })
@@ -48,7 +48,7 @@ const problem: fc.Arbitrary<Step> = fc
 
 const own: fc.Arbitrary<Step> = fc.constantFrom(...PROBLEM_CODES).map((code) => {
   const { status, retryable, sameKey, executed, retryAfterMs } = problemType(code);
-  return problemStep(status, code, { retryable, sameKey, executed, retryAfterMs });
+  return problemStep(status, code, { retryable, sameKey, executed, retryAfterMs, idempotency_key: 'k' });
 });
 
 const step = fc.oneof(fc.constantFrom<Step>('fail', 'hang'), plain, problem, own);

@@ -5,7 +5,9 @@ import { problemStep, scriptedServer } from './scripted-server.ts';
 const URL_OF_IT = 'https://example.test/payments';
 const POST: OncewardInit = { method: 'POST', body: '{"amount":1}' };
 const HONOURS = { server: 'honours-key' } as const;
-const IN_FLIGHT = problemStep(409, 'in-flight', { retryable: true, sameKey: true, executed: 'unknown' });
+const IN_FLIGHT = problemStep(409, 'in-flight', {
+  ...{ retryable: true, sameKey: true, executed: 'unknown', idempotency_key: 'key-1' },
+});
 const UNKNOWN = problemStep(409, 'outcome-unknown', {
   ...{ retryable: false, sameKey: true, executed: 'unknown' },
   detail: 'It may have been executed.',

@@ -29,14 +29,19 @@ function answer(status: number, more: Partial<Extract<Heard, { kind: 'answer' }>
 function foreign(members: Partial<OncewardProblem>): OncewardProblem {
   return {
     ...{ type: 'about:blank', code: null, detail: null, retryable: null, sameKey: null },
-    ...{ executed: null, retryAfterMs: null },
+    ...{ executed: null, retryAfterMs: null, key: null },
     ...members,
   };
 }
 
 /** As Onceward answers, read as the client reads it. */
-function own(code: (typeof PROBLEM_CODES)[number], keyed: 'keyed' | 'unkeyed' = 'keyed'): Heard {
-  const { status, body, rawHeaders } = renderProblem({ code, instance: 'i', docsUrl: null, keyed });
+function own(
+  code: (typeof PROBLEM_CODES)[number],
+  keyed: 'keyed' | 'unkeyed' = 'keyed',
+  key: 'read' | 'not-read' = keyed === 'keyed' ? 'read' : 'not-read',
+): Heard {
+  const echo = key === 'read' ? { key: 'k' } : {};
+  const { status, body, rawHeaders } = renderProblem({ code, instance: 'i', docsUrl: null, keyed, ...echo });
   const at = rawHeaders.indexOf('x-should-retry');
   return answer(status, {
     problem: readProblem('application/problem+json', body.toString()),
@@ -99,6 +104,18 @@ describe('what the client does with a problem of Onceward', () => {
     expect(next.protection).toBe('honoured');
     expect(judge({ kind: 'failed' }, next).retry).toBe('same-key');
   });
+
+  it.each(['overloaded', 'draining', 'upstream-unreachable'] as const)(
+    '%s: proves nothing of the key where it was not read',
+    (code) => {
+      const { retry, next } = judge(own(code, 'keyed', 'not-read'), FRESH);
+      const lost = judge({ kind: 'failed' }, { ...FRESH, earlier: 'maybe' }).next;
+
+      expect([retry, next.protection]).toEqual(['same-key', 'unknown']);
+      expect(judge({ kind: 'failed' }, next).retry).toBe('no');
+      expect(judge(own(code, 'keyed', 'not-read'), lost).end).toBe('unknown');
+    },
+  );
 
   it('after a lost answer proves nothing where it does not speak of the key', () => {
     const { next } = judge({ kind: 'failed' }, HONOURED);

@@ -17,7 +17,7 @@ import { startTcpRelay, type TcpRelay } from '../support/tcp-relay.ts';
 // Two proxies start for each test, and a lease has to end in some.
 vi.setConfig({ testTimeout: 60_000 });
 
-const FAST = { backoff: { firstMs: 20, maxMs: 200 }, totalMs: 30_000, attemptsMax: 12 };
+const FAST = { backoff: { firstMs: 20, maxMs: 200 }, totalMs: 30_000, attemptsMax: 200 };
 const onceward = createOncewardClient({ ...FAST, server: 'honours-key' });
 const careful = createOncewardClient(FAST);
 const CHARGE = {
@@ -158,6 +158,23 @@ describe.each(['lmdb', 'redis'] as const)('two proxies on %s', (kind) => {
 
     expect(result).toMatchObject({ kind: 'unknown', problem: { code: 'outcome-unknown' }, attempts: 2 });
     expect(backend.arrivals()).toBe(1);
+  });
+});
+
+describe('a proxy that only observes', () => {
+  it('does not pass for one that holds keys: a POST whose answer is lost is sent once', async () => {
+    const config = { ...baseConfig(backend.origin, 'memory:'), defaults: { mode: 'observe' } };
+    const proxy = await startChildProxy(['--config', folder.config(config)]);
+    closers.push(() => proxy.kill());
+    backend.behave((arrival) => {
+      arrival.execute();
+      arrival.truncate('{"charged":true}');
+    });
+
+    const result = await careful.send(`http://127.0.0.1:${proxy.port}/charges`, CHARGE);
+
+    expect(result).toMatchObject({ kind: 'unknown', why: 'unprotected', attempts: 1 });
+    expect(backend.executions(keyOf(result))).toBe(1);
   });
 });
 
