@@ -241,7 +241,7 @@ async function act(
   body: HeldBody,
 ): Promise<Ending> {
   const decision = decide(claimed.result, digest, context.policy);
-  const started = startTask(context, claimed, decision, body);
+  const started = startTask(context, claimed, digest, decision, body);
   if (started !== null) return await started;
   switch (decision.kind) {
     case 'execute': {

@@ -3,7 +3,7 @@ import { replayHeaders } from '../core/headers.ts';
 import { readPreferences } from '../core/prefer.ts';
 import type { PlainResponse, RecordView } from '../core/record.ts';
 import { preferredWaitMs, type TaskPolicy, taskStanding, taskSuccess } from '../core/task.ts';
-import { parseTaskId, type TaskId } from '../core/task-id.ts';
+import { isOfRequest, parseTaskId, type TaskId } from '../core/task-id.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { StoreUnavailable } from '../store/contract.ts';
 import { awaitSettled } from './await-settled.ts';
@@ -36,7 +36,7 @@ export async function taskStatus(request: ReservedRequest): Promise<Ending> {
   if (id === null || found === null || !isHere) return refuse(engine, snapshot, incoming, 'task-unknown');
   const asked: Asked = { context: contextOf(request, found, id), task: found.task, idText, id };
   try {
-    const view = await look(asked);
+    const view = ofRequest(id, await look(asked));
     return part === 'response' ? answerResponse(asked, view) : answerState(asked, view);
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error;
@@ -56,15 +56,26 @@ function contextOf(
   return { engine, snapshot, incoming, ...request, policy, scope, recordKey };
 }
 
-/** Waits first where the request prefers so; one waiter too many is told at once how it stands. */
+/** Waits first where the request prefers so; who finds no place to wait is told at once how it stands. */
 async function look({ context, task, id }: Asked): Promise<RecordView | null> {
-  const waitMs = preferredWaitMs(readPreferences(context.head.rawHeaders), task.waitMs) ?? 0;
-  if (waitMs > 0) {
-    const wait = { waitMs, waitersMax: task.waitersMax, token: null, onDrain: 'end' } as const;
-    const waited = await awaitSettled(context, id.recordKey, wait);
-    if (waited.kind === 'settled') return waited.view;
+  const { engine, head, scope } = context;
+  const waitMs = preferredWaitMs(readPreferences(head.rawHeaders), task.waitMs) ?? 0;
+  const principal = waitMs === 0 || scope === null ? null : (engine.principals?.of(scope) ?? null);
+  if (waitMs > 0 && principal?.enter() !== 'full') {
+    try {
+      const wait = { waitMs, waitersMax: task.waitersMax, token: null, onDrain: 'end' } as const;
+      const waited = await awaitSettled(context, id.recordKey, wait);
+      if (waited.kind === 'settled') return waited.view;
+    } finally {
+      principal?.leave();
+    }
   }
-  return await context.engine.store.inspect(id.recordKey);
+  return await engine.store.inspect(id.recordKey);
+}
+
+/** Null where the key has become free since and was used for something else: of this task nothing is known any more. */
+function ofRequest(id: TaskId, view: RecordView | null): RecordView | null {
+  return view === null || isOfRequest(id, view.fingerprint) === 'no' ? null : view;
 }
 
 function answerResponse({ context, task, id }: Asked, view: RecordView | null): Ending {

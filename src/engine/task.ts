@@ -26,6 +26,7 @@ import type { Ending, RequestContext } from './types.ts';
 export function startTask(
   context: RequestContext,
   claimed: ClaimAnswer,
+  digest: string,
   decision: Decision,
   body: HeldBody,
 ): Promise<Ending> | null {
@@ -33,7 +34,7 @@ export function startTask(
   if (task === null) return null;
   const wish = taskWish(task, context.head.rawHeaders);
   if (wish === null) return null;
-  const start: Start = { context, task, wish, recordKey: claimed.recordKey };
+  const start: Start = { context, task, wish, recordKey: claimed.recordKey, fingerprint: digest };
   switch (decision.kind) {
     case 'execute': {
       const claim = { recordKey: claimed.recordKey, owner: claimed.owner, token: decision.token };
@@ -56,6 +57,7 @@ type Start = {
   readonly task: TaskPolicy;
   readonly wish: TaskWish;
   readonly recordKey: RecordKey;
+  readonly fingerprint: string;
 };
 
 async function launch(
@@ -159,9 +161,10 @@ async function answerWithin(start: Start, token: number | null, waitMs: number):
   }
 }
 
-function accepted({ context, task, wish, recordKey }: Start): Ending {
+function accepted({ context, task, wish, recordKey, fingerprint }: Start): Ending {
   const { engine, incoming, snapshot } = context;
-  const id = taskId(secretOf(context, recordKey), recordKey, context.policy.name, context.scope ?? EMPTY);
+  const name = { recordKey, route: context.policy.name, fingerprint };
+  const id = taskId(secretOf(context, recordKey), name, context.scope ?? EMPTY);
   const location = `${snapshot.config.reserved?.prefix ?? ''}/tasks/${id}`;
   const rawHeaders = [
     ...['Location', location, 'Retry-After', String(Math.ceil(task.retryAfterMs / 1000))],

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { RecordState } from '../../src/core/record.ts';
 import { recordKey } from '../../src/core/record-key.ts';
 import { repeatedStart, type TaskPolicy, taskStanding, taskSuccess, taskWish } from '../../src/core/task.ts';
-import { belongsTo, isOfRoute, parseTaskId, taskId } from '../../src/core/task-id.ts';
+import { belongsTo, isOfRequest, isOfRoute, parseTaskId, taskId } from '../../src/core/task-id.ts';
 
 const POLICY: TaskPolicy = {
   respond: 'prefer',
@@ -77,23 +77,24 @@ describe('what has become of a task', () => {
 });
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
-const named = fc.record({
+type Of = {
+  readonly secret: Uint8Array;
+  readonly scope: Uint8Array;
+  readonly key: string;
+  readonly route: string;
+  readonly fingerprint: string;
+};
+const named: fc.Arbitrary<Of> = fc.record({
   secret: bytes(32),
   scope: bytes(32),
   key: fc.string({ minLength: 1 }),
   route: fc.string(),
+  fingerprint: fc.string(),
 });
-const idOf = ({
-  secret,
-  scope,
-  key,
-  route,
-}: {
-  secret: Uint8Array;
-  scope: Uint8Array;
-  key: string;
-  route: string;
-}) => taskId(secret, recordKey(secret, 'default', scope, key), route, scope);
+
+function idOf({ secret, scope, key, route, fingerprint }: Of): string {
+  return taskId(secret, { recordKey: recordKey(secret, 'default', scope, key), route, fingerprint }, scope);
+}
 
 describe('a task id', () => {
   it('leads back to its record and belongs to its principal', () => {
@@ -104,6 +105,7 @@ describe('a task id', () => {
         expect(parsed?.recordKey).toBe(recordKey(of.secret, 'default', of.scope, of.key));
         expect(parsed === null ? null : belongsTo(parsed, of.secret, of.scope)).toBe('yes');
         expect(parsed === null ? null : isOfRoute(parsed, of.route)).toBe('yes');
+        expect(parsed === null ? null : isOfRequest(parsed, of.fingerprint)).toBe('yes');
       }),
     );
   });
@@ -120,9 +122,22 @@ describe('a task id', () => {
     );
   });
 
+  it('is not that of another request with the same key, nor of another route', () => {
+    fc.assert(
+      fc.property(named, fc.string(), (of, other) => {
+        fc.pre(other !== of.fingerprint && other !== of.route);
+        const parsed = parseTaskId(idOf(of));
+
+        expect(parsed === null ? null : isOfRequest(parsed, other)).toBe('no');
+        expect(idOf({ ...of, fingerprint: other })).not.toBe(idOf(of));
+        expect(parsed === null ? null : isOfRoute(parsed, other)).toBe('no');
+      }),
+    );
+  });
+
   it('belongs to nobody once one of its characters is another', () => {
     fc.assert(
-      fc.property(named, fc.nat({ max: 63 }), fc.constantFrom('A', 'b', '-'), (of, at, char) => {
+      fc.property(named, fc.nat({ max: 75 }), fc.constantFrom('A', 'b', '-'), (of, at, char) => {
         const id = idOf(of);
         fc.pre(id[at] !== char);
         const parsed = parseTaskId(id.slice(0, at) + char + id.slice(at + 1));
@@ -135,11 +150,11 @@ describe('a task id', () => {
   it.each([
     '',
     'a',
-    'a'.repeat(63),
-    'a'.repeat(65),
-    `${'a'.repeat(63)}=`,
-    `${'a'.repeat(63)}+`,
-    'ä'.repeat(64),
+    'a'.repeat(75),
+    'a'.repeat(77),
+    `${'a'.repeat(75)}=`,
+    `${'a'.repeat(75)}+`,
+    'ä'.repeat(76),
   ])('is not `%s`', (text) => {
     expect(parseTaskId(text)).toBeNull();
   });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { RoutePolicy } from '../../src/core/policy.ts';
 import { recordKey } from '../../src/core/record-key.ts';
 import type { TaskPolicy } from '../../src/core/task.ts';
-import { belongsTo, parseTaskId, taskId } from '../../src/core/task-id.ts';
+import { belongsTo, parseTaskId, type TaskName, taskId } from '../../src/core/task-id.ts';
 import { startTask } from '../../src/engine/task.ts';
 import { findTask } from '../../src/engine/task-owner.ts';
 import { taskStatus } from '../../src/engine/task-status.ts';
@@ -68,6 +68,10 @@ function stage(secrets: readonly Uint8Array[], policies: readonly RoutePolicy[],
   return { context: { ...bare, snapshot, head, policy, scope: SCOPE }, snapshot, sent };
 }
 
+function nameOf(scope: Uint8Array, route: string): TaskName {
+  return { recordKey: recordKey(OLD, 'default', scope, 'k1'), route, fingerprint: 'f' };
+}
+
 /** A start that meets an execution in flight under the record key of a secret. */
 async function meet({ context, sent }: Staged, secret: Uint8Array): Promise<Sent | undefined> {
   const key = recordKey(secret, context.policy.keyspace, SCOPE, 'k1');
@@ -80,7 +84,7 @@ async function meet({ context, sent }: Staged, secret: Uint8Array): Promise<Sent
   } as const;
   const claimed = { kind: 'answered', result, recordKey: key, owner: 'owner', sentMs: 0 } as const;
   const body = { bytes: () => Buffer.alloc(0), drop: () => undefined, handOver: () => body };
-  await startTask(context, claimed, { kind: 'in-flight' }, body);
+  await startTask(context, claimed, 'f', { kind: 'in-flight' }, body);
   return sent[0];
 }
 
@@ -100,7 +104,7 @@ describe('whose a task is', () => {
   const anonymous = { scope: { headers: [], anonymous: 'allow' } } as const;
   const ANONYMOUS = Uint8Array.of(0x61);
   const idOf = (route: string) => {
-    const id = parseTaskId(taskId(OLD, recordKey(OLD, 'default', ANONYMOUS, 'k1'), route, ANONYMOUS));
+    const id = parseTaskId(taskId(OLD, nameOf(ANONYMOUS, route), ANONYMOUS));
     if (id === null) throw new Error('no id');
     return id;
   };
@@ -149,7 +153,7 @@ describe('while the store is away', () => {
       const policy = policyOf('charges', { scope: { headers: [], anonymous: 'allow' } });
       const { context, snapshot, sent } = stage([OLD], [policy], prefer);
       const scope = Uint8Array.of(0x61);
-      const tail = taskId(OLD, recordKey(OLD, 'default', scope, 'k1'), 'charges', scope);
+      const tail = taskId(OLD, nameOf(scope, 'charges'), scope);
       const { engine, incoming, head } = context;
 
       const ending = await taskStatus({ engine, snapshot, incoming, head, host: 'h', tail });

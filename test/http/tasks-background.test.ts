@@ -37,7 +37,10 @@ describe('the executions in the background', () => {
     expect(line).toMatchObject({ route: 'charges', outcome: 'executed', status: 201, attempt: 1 });
     const text = await metricsOf(at);
     expect(text).toContain('onceward_tasks_ended_total{route="charges",outcome="executed"} 1');
-    expect(text).toMatch(/^onceward_tasks_running [01]$/m);
+    await until('nothing is held any more', async () => {
+      const now = await metricsOf(at);
+      return /^onceward_tasks_running 0$/m.test(now) && /^onceward_buffer_bytes 0$/m.test(now) ? now : null;
+    });
     expect((await at.proxy.ended(1))[0]).toMatchObject({ outcome: 'accepted', status: 202 });
   });
 
@@ -106,9 +109,11 @@ describe('the executions in the background', () => {
 
   it('hold the place of their principal for as long as they run', async () => {
     const at = await standTasks(stage, { top: 'limits: { principal: { inFlight: 1 } }' });
-    await startTask(at, 'k1');
+    const { location } = (await startTask(at, 'k1')).headers;
     const arrival = await at.arrived(1);
     await at.proxy.ended(1);
+    // There is no place left to wait in: how it stands is told at once.
+    expect(json(await get(at, location, { Prefer: 'wait=30' }))).toMatchObject({ state: 'pending' });
 
     const second = await startTask(at, 'k2');
     const other = await startTask(at, 'k2', 'respond-async', 'Bearer two');

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { executeAndAnswer } from '../support/counting-backend.ts';
-import { problemCode, sendRequest } from '../support/send-request.ts';
+import { keyed, problemCode, sendRequest } from '../support/send-request.ts';
 import { createStage } from './stage.ts';
 import { get, json, standTasks, startTask } from './tasks-stage.ts';
 
@@ -18,7 +18,7 @@ describe('the status resource', () => {
       get(at, location, { Authorization: 'Bearer two' }),
       sendRequest(at.proxy.port, { method: 'GET', path: String(location) }),
       get(at, `${String(location).slice(0, -1)}${String(location).endsWith('A') ? 'B' : 'A'}`),
-      get(at, `/.well-known/onceward/tasks/${'x'.repeat(64)}`),
+      get(at, `/.well-known/onceward/tasks/${'x'.repeat(76)}`),
       get(at, '/.well-known/onceward/tasks/short'),
       get(at, '/.well-known/onceward/tasks'),
       get(at, `${location}/other`),
@@ -75,6 +75,25 @@ describe('the status resource', () => {
     expect(told).toMatchObject({ state: 'succeeded', response: { status: 200, bodyBytes: 70_000 } });
     expect(told.response).not.toHaveProperty('body');
     expect((await get(at, `${long.headers.location}/response`)).body.byteLength).toBe(70_000);
+  });
+
+  it('of a task whose key was used for something else since is gone: it never shows the answer of another', async () => {
+    const at = await standTasks(stage);
+    const { location } = (await startTask(at, 'k1')).headers;
+    (await at.arrived(1)).answer(503, '');
+    expect(json(await get(at, location, { Prefer: 'wait=30' }))).toMatchObject({ state: 'released' });
+
+    const other = await sendRequest(at.proxy.port, {
+      headers: { ...keyed('k1'), Prefer: 'respond-async' },
+      body: '{"other":1}',
+    });
+    executeAndAnswer(await at.arrived(2));
+    const ended = await get(at, other.headers.location, { Prefer: 'wait=30' });
+
+    expect(other.headers.location).not.toBe(location);
+    expect(json(ended)).toMatchObject({ state: 'succeeded' });
+    for (const path of [location, `${location}/response`])
+      expect(problemCode(await get(at, path, { Prefer: 'wait=30' }))).toBe('task-expired');
   });
 
   it('opens a sealed response, and says so where it no longer can', async () => {

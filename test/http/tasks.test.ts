@@ -19,7 +19,7 @@ describe('a start with Prefer: respond-async', () => {
     await at.arrived(1);
     const { location } = answer.headers;
     expect(answer.status).toBe(202);
-    expect(location).toMatch(/^\/\.well-known\/onceward\/tasks\/[\w-]{64}$/);
+    expect(location).toMatch(/^\/\.well-known\/onceward\/tasks\/[\w-]{76}$/);
     expect(answer.headers).toMatchObject({
       'preference-applied': 'respond-async',
       'retry-after': '2',

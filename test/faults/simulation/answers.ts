@@ -31,6 +31,24 @@ function endToEnd(rawHeaders: readonly string[]): string {
   return text;
 }
 
+/** Where a task is asked for; null: the answer is not that of a start. */
+export function taskOf({ status, rawHeaders }: Answer): string | null {
+  const location = firstValue(rawHeaders, 'location');
+  return status === 202 && location?.startsWith('/.well-known/onceward/tasks/') === true ? location : null;
+}
+
+type Told = { readonly state: string; readonly response?: Answer };
+
+/** What a start or a status resource tells of a task; null: the answer is none of them. */
+export function toldOf({ rawHeaders, body }: Answer): Told | null {
+  if (firstValue(rawHeaders, 'x-exchange') !== undefined) return null;
+  if (firstValue(rawHeaders, 'content-type') !== 'application/json') return null;
+  const { state, response } = JSON.parse(body.toString());
+  if (response?.body === undefined) return { state };
+  const { status, headers } = response;
+  return { state, response: { status, rawHeaders: headers.flat(), body: Buffer.from(response.body) } };
+}
+
 type Problem = { readonly code: string; readonly executed?: string; readonly retryable: boolean };
 
 export function problemOf(answer: Answer): Problem | null {

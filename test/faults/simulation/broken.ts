@@ -1,7 +1,18 @@
 import type { StoredResponse } from '../../../src/core/record.ts';
 import type { RecordHead } from '../../../src/core/standing.ts';
+import type { TaskPolicy } from '../../../src/core/task.ts';
 import { SOUND_STEPS } from './store-server.ts';
 import type { Broken } from './world.ts';
+
+const TASK: TaskPolicy = {
+  respond: 'always',
+  onRepeat: 'state',
+  afterCompletion: 'replay',
+  waitMs: 500,
+  waitersMax: 3,
+  timeoutMs: 2_500,
+  retryAfterMs: 1_000,
+};
 
 /**
  * Parts that are broken on purpose, each in the way that somebody could break it: the simulator has to find every one
@@ -111,6 +122,19 @@ export const BROKEN: readonly Broken[] = [
     name: 'a joiner is never counted out',
     engine: (engine) => ({ ...engine, waiters: { ...engine.waiters, leave: () => undefined } }),
     policy: { inFlight: { kind: 'join', waitMs: 1_000, waitersMax: 3 } },
+  },
+  {
+    name: 'a failed task is started anew without a fence',
+    steps: {
+      resolveStep: (record, token, to, time) =>
+        SOUND_STEPS.resolveStep(record, to.kind === 'restarted' ? (record?.token ?? token) : token, to, time),
+    },
+    policy: { task: { ...TASK, afterCompletion: 'restart-failed' } },
+  },
+  {
+    name: 'an execution in the background is never counted out',
+    engine: (engine) => ({ ...engine, tasks: { ...engine.tasks, leave: () => undefined } }),
+    policy: { task: TASK },
   },
 ];
 

@@ -1,4 +1,4 @@
-import { problemOf } from './answers.ts';
+import { problemOf, taskOf, toldOf } from './answers.ts';
 import { type Answer, Connection, type Upload } from './connection.ts';
 import { recordKeyOf, type World } from './world.ts';
 
@@ -17,6 +17,7 @@ type Operation = {
 
 const PRINCIPALS = ['Bearer anna', 'Bearer ben'] as const;
 const KEYS = ['k-one', 'k-two', 'k-three'] as const;
+const PREFERENCES = [null, 'respond-async', 'respond-async', 'respond-async, wait=1', 'wait=1'] as const;
 const OVERSIZED = 'x'.repeat(300);
 
 export function startClients(world: World): void {
@@ -64,6 +65,8 @@ function attempt(world: World, operation: Operation): void {
     ...operation,
     keyed: 'keyed',
     method: 'POST',
+    target: '/charges',
+    prefer: world.policy.task === null ? null : draw.pick(PREFERENCES),
     upload,
     onAnswer: (answer) => decide(world, operation, answer),
   });
@@ -73,6 +76,11 @@ function attempt(world: World, operation: Operation): void {
 
 function decide(world: World, operation: Operation, answer: Answer | null): void {
   const { draw, timeline } = world;
+  const task = answer === null ? null : taskOf(answer);
+  if (task !== null) {
+    timeline.after(timeline.world, draw.int(1, 1_500), () => ask(world, operation, task));
+    return;
+  }
   const problem = answer === null ? null : problemOf(answer);
   const again = answer === null || problem?.retryable === true || retriedByItself(answer.status);
   if (again) {
@@ -83,6 +91,30 @@ function decide(world: World, operation: Operation, answer: Answer | null): void
   if (operation.repeatsLeft <= 0) return;
   operation.repeatsLeft -= 1;
   timeline.after(timeline.world, draw.int(1, 4_000), () => attempt(world, operation));
+}
+
+/** Asks how a task stands until it has ended, at any proxy; then starts it once more, which must be a replay. */
+function ask(world: World, operation: Operation, task: string): void {
+  const { draw, timeline } = world;
+  operation.attemptsLeft -= 1;
+  send(world, {
+    ...operation,
+    keyed: 'keyed',
+    method: 'GET',
+    target: draw.chance(0.5) ? task : `${task}/response`,
+    prefer: draw.pick([null, 'wait=1']),
+    upload: 'whole',
+    onAnswer: (answer) => {
+      const problem = answer === null ? null : problemOf(answer);
+      const pending = answer !== null && problem === null && toldOf(answer)?.state === 'pending';
+      if ((answer === null || problem?.retryable === true || pending) && operation.attemptsLeft > 0)
+        timeline.after(timeline.world, draw.int(1, 1_500), () => ask(world, operation, task));
+      else if (operation.repeatsLeft > 0) {
+        operation.repeatsLeft -= 1;
+        timeline.after(timeline.world, draw.int(1, 4_000), () => attempt(world, operation));
+      }
+    },
+  });
 }
 
 /** What client libraries repeat whoever said it. */
@@ -99,6 +131,8 @@ function pass(world: World, client: string): void {
     payload: 'unkeyed',
     keyed: 'unkeyed',
     method: draw.pick(['GET', 'PUT', 'POST']),
+    target: '/charges',
+    prefer: null,
     upload: draw.chance(0.9) ? 'whole' : 'broken-off',
     onAnswer: () => undefined,
   });
@@ -111,6 +145,8 @@ type Sending = {
   readonly payload: string;
   readonly keyed: 'keyed' | 'unkeyed';
   readonly method: string;
+  readonly target: string;
+  readonly prefer: string | null;
   readonly upload: Upload;
   readonly onAnswer: (answer: Answer | null) => void;
 };
@@ -118,7 +154,7 @@ type Sending = {
 /** Null: nobody listens there. */
 function send(world: World, sending: Sending): Connection | null {
   const { draw, timeline, oracle, policy, proxies } = world;
-  const { principal, key, payload, keyed, method, client } = sending;
+  const { principal, key, payload, keyed, method, target, prefer, client } = sending;
   const proxy = proxies[draw.int(0, proxies.length - 1)];
   if (proxy === null || proxy === undefined) {
     timeline.after(timeline.world, draw.delayMs(), () => sending.onAnswer(null));
@@ -140,13 +176,14 @@ function send(world: World, sending: Sending): Connection | null {
   const framing = method === 'GET' ? 'none' : draw.chance(0.7) ? 'length' : 'chunked';
   const rawHeaders = ['Host', 'proxy.test', 'Authorization', principal, 'X-Request', id];
   if (keyed === 'keyed') rawHeaders.push('Idempotency-Key', key);
+  if (prefer !== null) rawHeaders.push('Prefer', prefer);
   if (framing === 'length') rawHeaders.push('Content-Length', String(body.byteLength));
   if (framing === 'chunked') rawHeaders.push('Transfer-Encoding', 'chunked');
   const connection = new Connection({
     timeline,
     draw,
     party: proxy.party,
-    head: { method, target: '/charges', rawHeaders, httpVersion: '1.1' },
+    head: { method, target, rawHeaders, httpVersion: '1.1' },
     body,
     framing,
     upload: sending.upload,

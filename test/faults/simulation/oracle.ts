@@ -3,7 +3,7 @@ import type { Owner, RecordKey } from '../../../src/core/record.ts';
 import { type ExchangeEnd, settle } from '../../../src/core/settle.ts';
 import { firstValue } from '../../../src/core/wire.ts';
 import { type Accountable, type Asked, freshKey, type KeyState } from './accounts.ts';
-import { differenceOf, problemOf } from './answers.ts';
+import { differenceOf, problemOf, toldOf } from './answers.ts';
 import type { BackendWatch, Dispatched } from './backend.ts';
 import type { Answer } from './connection.ts';
 import type { ServerWatch, StoreServer } from './store-server.ts';
@@ -185,7 +185,7 @@ export class Oracle implements BackendWatch, ServerWatch {
     this.#trace?.(`${id} is answered ${answer.status} ${problemOf(answer)?.code ?? ''}`);
     const problem = problemOf(answer);
     if (problem === null) {
-      if (asked.keyed === 'keyed') this.#checkResponse(asked, answer);
+      if (asked.keyed === 'keyed') this.#checkTold(asked, answer);
       return;
     }
     if (problem.code === 'outcome-unknown') this.seen.unknown += 1;
@@ -214,7 +214,8 @@ export class Oracle implements BackendWatch, ServerWatch {
 
   #checkNotExecuted(asked: Asked, code: string): void {
     const own = this.#sentFor.get(asked.id);
-    if (own !== undefined) {
+    // Who waited for his own task hears of it as a joiner does: the status table says what did not execute.
+    if (own !== undefined && code !== 'released') {
       this.violation('said "not executed" of what it had sent', `${asked.id}: ${code}`);
       return;
     }
@@ -234,6 +235,14 @@ export class Oracle implements BackendWatch, ServerWatch {
       if (!ofKey && sent.payload !== asked.payload) continue;
       this.violation('said "not executed" of what was', `${asked.id}: ${code}, exchange ${sent.id}`);
     }
+  }
+
+  /** A task is told of in words of ours, with the response within, or is the response itself. */
+  #checkTold(asked: Asked, answer: Answer): void {
+    const told = toldOf(answer);
+    if (told === null) this.#checkResponse(asked, answer);
+    else if (told.response !== undefined) this.#checkResponse(asked, told.response);
+    else if (told.state === 'released') this.#checkNotExecuted(asked, told.state);
   }
 
   #checkResponse(asked: Asked, answer: Answer): void {

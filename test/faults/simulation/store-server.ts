@@ -36,6 +36,7 @@ export type ServerWatch = {
   applied(what: string, recordKey: RecordKey, token: number, result: string): void;
   /** The key may be executed anew from here on, by the word of an operator, a policy, or time. */
   reopened(recordKey: RecordKey, by: 'retry' | 'operator' | 'forgotten' | 'expired'): void;
+  violation(what: string, detail: string): void;
 };
 
 type Entry = { readonly head: RecordHead; readonly response: Buffer | null };
@@ -117,8 +118,9 @@ export class StoreServer {
   resolve(recordKey: RecordKey, token: number, to: Resolution, by: 'retry' | 'operator'): WriteResult {
     const step = this.#steps.resolveStep(this.head(recordKey), token, to, this.#time());
     const response = to.kind === 'completed' ? encodeResponse(to.response) : null;
+    if (to.kind === 'restarted' && step.kind === 'write') this.#checkFailed(recordKey);
     const result = this.#write('resolve', recordKey, token, step, response);
-    if (result === 'ok' && to.kind === 'released') this.#watch.reopened(recordKey, by);
+    if (result === 'ok' && to.kind !== 'completed') this.#watch.reopened(recordKey, by);
     return result;
   }
 
@@ -189,6 +191,15 @@ export class StoreServer {
       for (const [recordKey, entry] of kept) this.#entries.set(recordKey, entry);
       this.#lastToken = token;
     };
+  }
+
+  /** What is sealed tells nothing here. */
+  #checkFailed(recordKey: RecordKey): void {
+    const entry = this.#entries.get(recordKey);
+    if (entry === undefined || entry.response === null) return;
+    const before = responseOf(entry);
+    if (before.kind !== 'sealed' && before.status < 400)
+      this.#watch.violation('a success was started anew', `${recordKey.slice(0, 6)}: ${before.status}`);
   }
 
   #time(): StoreTime {

@@ -3,6 +3,7 @@ import type { RoutePolicy, StatusTable } from '../../../src/core/policy.ts';
 import { recordKey } from '../../../src/core/record-key.ts';
 import { readScope } from '../../../src/core/scope.ts';
 import { resolveStatusTable } from '../../../src/core/status-table.ts';
+import type { TaskPolicy } from '../../../src/core/task.ts';
 import type { Engine } from '../../../src/engine/types.ts';
 import type { Store } from '../../../src/store/contract.ts';
 import { type Backend, createBackend } from './backend.ts';
@@ -68,7 +69,9 @@ const TABLES: readonly [StatusTable, ...StatusTable[]] = [
 export function createWorld(seed: number, broken: Broken, trace: ((line: string) => void) | null): World {
   const timeline = new Timeline();
   const draw = createDraw(seed);
-  const policy = { ...drawPolicy(draw), ...broken.policy };
+  // Of a draw of their own: a history without tasks is the same as before there were any.
+  const task = drawTask(createDraw(seed + TASK_SEED));
+  const policy = { ...drawPolicy(draw), task, ...broken.policy };
   const config: ResolvedConfig = {
     ...BASE.config,
     storePolicy: {
@@ -80,6 +83,7 @@ export function createWorld(seed: number, broken: Broken, trace: ((line: string)
       ...BASE.config.limits,
       // Now and then so tight that bodies find no room.
       bufferBytesMax: draw.chance(0.1) ? 1_500 : BASE.config.limits.bufferBytesMax,
+      tasksMax: (seed & 1) === 0 ? 2 : BASE.config.limits.tasksMax,
       principal: {
         inFlightMax: draw.chance(0.1) ? 2 : null,
         newKeys: draw.chance(0.1) ? { burst: 1, perHour: 3_600 } : null,
@@ -88,7 +92,7 @@ export function createWorld(seed: number, broken: Broken, trace: ((line: string)
     encryption: draw.chance(0.15)
       ? {
           keys: ENCRYPTION_KEYS,
-          bind: draw.pick(['record', 'client']),
+          bind: withoutClient(draw.pick(['record', 'client']), task),
           responses: draw.pick(['sealed', 'plain']),
         }
       : BASE.config.encryption,
@@ -160,6 +164,26 @@ function drawPolicy(draw: Draw): RoutePolicy {
       lateAnswerMs: draw.pick([0, 1000, 4000]),
     },
   };
+}
+
+const TASK_SEED = 0x7a5c;
+
+function drawTask(draw: Draw): TaskPolicy | null {
+  if (!draw.chance(0.3)) return null;
+  return {
+    respond: draw.pick(['prefer', 'always']),
+    onRepeat: draw.pick(['attach', 'state', 'reject']),
+    afterCompletion: draw.pick(['replay', 'restart-failed']),
+    waitMs: draw.pick([0, 500, 2_000]),
+    waitersMax: draw.int(1, 3),
+    timeoutMs: draw.pick([500, 2_500]),
+    retryAfterMs: 1_000,
+  };
+}
+
+/** As the check of a configuration demands it. */
+function withoutClient(bind: 'record' | 'client', task: TaskPolicy | null): 'record' | 'client' {
+  return task === null ? bind : 'record';
 }
 
 /** A fresh life of the process in this slot. */
