@@ -96,7 +96,8 @@ function changesOf(before: RoutePolicy, after: RoutePolicy | null): readonly Pol
     return [
       of('protection', 'unprotected', 'no place to look for a key is left; repeats are executed again'),
     ];
-  return [...lookupChanges(before, after, of), ...fingerprintChanges(before, after, of)];
+  const lookup = after.sequence === null ? lookupChanges : sequenceChanges;
+  return [...lookup(before, after, of), ...fingerprintChanges(before, after, of)];
 }
 
 function where(before: RoutePolicy, after: RoutePolicy | null): string {
@@ -106,6 +107,24 @@ function where(before: RoutePolicy, after: RoutePolicy | null): string {
 }
 
 type MakeChange = (what: PolicyChange['what'], effect: PolicyChange['effect'], text: string) => PolicyChange;
+
+/** The same of a producer, which is refused where it is not found. */
+function sequenceChanges(before: RoutePolicy, after: RoutePolicy, of: MakeChange): readonly PolicyChange[] {
+  const changes: PolicyChange[] = [];
+  if (before.keyspace !== after.keyspace)
+    changes.push(
+      of(
+        'keyspace',
+        'executes-again',
+        `keyspace ${before.keyspace} is now ${after.keyspace}, in which producers begin at 0; their next numbers get 409 sequence-gap, and a repeat of number 0 executes again`,
+      ),
+    );
+  if (JSON.stringify(before.scope) !== JSON.stringify({ ...after.scope, anonymous: before.scope.anonymous }))
+    changes.push(
+      of('scope', 'refused', 'producers are looked up under another scope; they get 412 producer-unknown'),
+    );
+  return changes;
+}
 
 /** Whatever decides under which record a key is looked up. */
 function lookupChanges(before: RoutePolicy, after: RoutePolicy, of: MakeChange): readonly PolicyChange[] {

@@ -45,6 +45,31 @@ describe('a change of the configuration', () => {
       'fingerprint: { query: parsed, body: canonical-json }',
       'route pay: the fingerprint changed (query, body); repeats of older requests get 409 policy-changed until retain is over, and are not executed',
     ],
+    [
+      'a sequence in place of a key',
+      '',
+      'sequence: {}',
+      'route pay: sequence is now on; keys are no longer looked for',
+    ],
+    [
+      'a key in place of a sequence',
+      'sequence: {}',
+      '',
+      'route pay: sequence is now off; numbers of producers are no longer looked for',
+    ],
+    [
+      'the keyspace of a sequence',
+      'sequence: {}',
+      'sequence: {}, keyspace: b',
+      'route pay: keyspace default is now b, in which producers begin at 0; their next numbers get 409 sequence-gap, and a repeat of number 0 executes again',
+    ],
+    [
+      'the scope of a sequence',
+      'sequence: {}',
+      'sequence: {}, scope: { headers: [X-Tenant] }',
+      'route pay: producers are looked up under another scope; they get 412 producer-unknown',
+    ],
+    ['what a sequence does not read', 'sequence: {}', 'sequence: {}, key: { syntax: strict }', null],
     ['the order of its fields', 'fingerprint: { headers: [A, B] }', 'fingerprint: { headers: [B, A] }', null],
     [
       'a key source dropped',

@@ -1,19 +1,13 @@
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
-import { baseConfig, type ChildProxy, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
-import { type Arrival, type CountingBackend, startCountingBackend } from '../support/counting-backend.ts';
-import { startRedisServer } from '../support/redis-server.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { ChildProxy } from '../support/child-proxy.ts';
+import type { Arrival } from '../support/counting-backend.ts';
 import { seededRandom } from '../support/seeded.ts';
 import { type Answer, problemCode, sendRequest } from '../support/send-request.ts';
 import { until } from '../support/until.ts';
+import { execute, nameOf, openStage, type Stage } from './sequence-stage.ts';
 
 /** Requests of one producer at two proxies before one store, with the client of examples/ and without it. */
-
-const closers: (() => Promise<void> | void)[] = [];
-
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
 
 type Client = {
   send(item: unknown): Promise<{ readonly status: number; readonly text: string | null }>;
@@ -31,64 +25,25 @@ const { createProducer, Fenced } = (await import(EXAMPLE)) as ClientModule;
 const PRODUCERS = '/.well-known/onceward/producers';
 const CALLER = { Authorization: 'Bearer one' };
 
-type Stage = {
-  readonly backend: CountingBackend;
-  /** `epoch/number` of what the backend did, in order. */
-  readonly order: string[];
-  start(): Promise<ChildProxy>;
-};
-
-async function stage(kind: 'lmdb' | 'redis', route: object = {}): Promise<Stage> {
-  const order: string[] = [];
-  const backend = await startCountingBackend((arrival) => execute(order, arrival));
-  closers.push(() => backend.close());
-  const folder = temporaryFolder();
-  closers.push(() => folder.remove());
-  let url = `lmdb:${folder.path}/store`;
-  if (kind === 'redis') {
-    const server = await startRedisServer();
-    closers.push(() => server.remove());
-    url = server.url;
-  }
-  const file = folder.config({
-    ...baseConfig(backend.origin, { url, deadline: '300ms' }),
-    ...(kind === 'lmdb' ? {} : { secrets: ['0123456789abcdef0123456789abcdef'] }),
-    defaults: { lease: '1s' },
-    routes: [{ name: 'stock', match: { path: '/v1/stock' }, keyspace: 'stock', sequence: {}, ...route }],
-  });
-  return {
-    backend,
-    order,
-    async start() {
-      const proxy = await startChildProxy(['--config', file]);
-      closers.push(() => proxy.kill());
-      return proxy;
-    },
-  };
-}
-
-function nameOf({ request }: Arrival): string {
-  return `${request.headers['producer-epoch']}/${request.headers['producer-sequence']}`;
-}
-
-function execute(order: string[], arrival: Arrival): void {
-  order.push(nameOf(arrival));
-  arrival.answer(201, JSON.stringify({ did: nameOf(arrival), execution: order.length }));
-}
-
-async function issue(proxy: ChildProxy): Promise<string> {
-  const answer = await sendRequest(proxy.port, { path: PRODUCERS, headers: CALLER });
+async function issue(proxy: ChildProxy, route = 'stock'): Promise<string> {
+  const answer = await sendRequest(proxy.port, { path: `${PRODUCERS}?route=${route}`, headers: CALLER });
   return JSON.parse(answer.body.toString()).producerId;
 }
 
 async function newEpoch(proxy: ChildProxy, id: string): Promise<Answer> {
-  return await sendRequest(proxy.port, { path: `${PRODUCERS}/${id}/epoch`, headers: CALLER });
+  return await sendRequest(proxy.port, { path: `${PRODUCERS}/${id}/epoch?route=stock`, headers: CALLER });
 }
 
-function send(proxy: ChildProxy, id: string, epoch: number, sequence: number): Promise<Answer> {
+function send(
+  proxy: ChildProxy,
+  id: string,
+  epoch: number,
+  sequence: number,
+  path = '/v1/stock',
+): Promise<Answer> {
   const numbers = { 'Producer-Epoch': String(epoch), 'Producer-Sequence': String(sequence) };
   return sendRequest(proxy.port, {
-    path: '/v1/stock',
+    path,
     body: `{"n":${sequence}}`,
     headers: { ...CALLER, 'Producer-Id': id, ...numbers },
   });
@@ -98,30 +53,30 @@ function stateOf(answer: Answer): string {
   return problemCode(answer) || String(answer.headers['idempotency-status']);
 }
 
-/** The backend knows what it did, by what names a request of a producer. */
-const ASKED = {
-  quiet: '100ms',
-  reconcile: {
-    request: { path: '/did?key={key}' },
-    rules: [
-      {
-        when: { status: 200, json: { '/key': '{key}' } },
-        verdict: 'completed',
-        replay: { status: 201, body: '/answer' },
-      },
-      { when: { status: 404 }, verdict: 'did-not-happen' },
-    ],
-    sweep: 'off',
-  },
-};
-
 describe.each(['lmdb', 'redis'] as const)('a producer before two proxies on %s', (kind) => {
+  let stage: Stage;
+  let one: ChildProxy;
+  let two: ChildProxy;
+
+  beforeAll(async () => {
+    stage = await openStage(kind);
+    [one, two] = await Promise.all([stage.start(), stage.start()]);
+  });
+
+  beforeEach(() => {
+    stage.order.length = 0;
+    stage.backend.behave((arrival) => execute(stage.order, arrival));
+  });
+
+  afterAll(() => stage?.close());
+
   it('has all it sends executed once and in order, though answers are lost and a proxy is killed at work', async () => {
-    const { backend, order, start } = await stage(kind, { ...ASKED, quiet: '2s' });
+    const { backend, order } = stage;
+    const victim = await stage.start();
     const random = seededRandom(7);
     const done = new Map<string, string>();
     let killed: Promise<void> | null = null;
-    const proxies = [await start(), await start()];
+    const proxies = [victim, two];
     backend.behave((arrival) => {
       if (arrival.request.method === 'GET') {
         const key = new URL(arrival.request.url ?? '', 'http://h').searchParams.get('key') ?? '';
@@ -138,14 +93,14 @@ describe.each(['lmdb', 'redis'] as const)('a producer before two proxies on %s',
       done.set(key, JSON.stringify({ did: nameOf(arrival) }));
       if (order.length === 12) {
         // The effect is there, the answer never will be.
-        killed = proxies[0]?.kill() ?? null;
+        killed = victim.kill();
       } else if (random() < 0.1) arrival.reset();
       else arrival.answer(201, done.get(key) ?? '');
     });
     const producer = createProducer({
       origins: proxies.map(({ port }) => `http://127.0.0.1:${port}`),
-      path: '/v1/stock',
-      route: 'stock',
+      path: '/v1/asked',
+      route: 'asked',
       headers: CALLER,
       batchMax: 1,
     });
@@ -158,8 +113,7 @@ describe.each(['lmdb', 'redis'] as const)('a producer before two proxies on %s',
   });
 
   it('replays the last five at any proxy, and not the one before them', async () => {
-    const { order, start } = await stage(kind);
-    const [one, two] = [await start(), await start()];
+    const { order } = stage;
     const id = await issue(one);
 
     for (let n = 0; n < 6; n++) await send(n % 2 === 0 ? one : two, id, 0, n);
@@ -171,13 +125,13 @@ describe.each(['lmdb', 'redis'] as const)('a producer before two proxies on %s',
   });
 
   it('executes what comes in any order at either proxy in the order of its numbers', async () => {
-    const { order, start } = await stage(kind, { inFlight: { wait: '10s', waiters: 20 } });
-    const proxies = [await start(), await start()] as const;
-    const id = await issue(proxies[0]);
+    const { order } = stage;
+    const proxies = [one, two] as const;
+    const id = await issue(one);
     // Five numbers, each at both proxies, backwards.
     const asked = [4, 3, 2, 1, 0].flatMap((n) => proxies.map((proxy) => [proxy, n] as const));
 
-    const answers = await Promise.all(asked.map(([proxy, n]) => send(proxy, id, 0, n)));
+    const answers = await Promise.all(asked.map(([proxy, n]) => send(proxy, id, 0, n, '/v1/patient')));
 
     expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(201));
     expect(answers.filter((answer) => stateOf(answer) === 'executed')).toHaveLength(5);
@@ -185,8 +139,7 @@ describe.each(['lmdb', 'redis'] as const)('a producer before two proxies on %s',
   });
 
   it('with a newer epoch waits for what the older one has in flight, and fences all else of it', async () => {
-    const { backend, order, start } = await stage(kind, { inFlight: { wait: '10s', waiters: 20 } });
-    const [one, two] = [await start(), await start()];
+    const { backend, order } = stage;
     const id = await issue(one);
     const held: Arrival[] = [];
     backend.behave((arrival) => {
@@ -194,12 +147,12 @@ describe.each(['lmdb', 'redis'] as const)('a producer before two proxies on %s',
       else execute(order, arrival);
     });
     const arrived = backend.nextArrival();
-    const older = send(one, id, 0, 0);
+    const older = send(one, id, 0, 0, '/v1/patient');
     await arrived;
 
     const bumped = JSON.parse((await newEpoch(two, id)).body.toString());
-    const newer = send(two, id, 1, 0);
-    const stale = await Promise.all([send(one, id, 0, 1), send(two, id, 0, 0)]);
+    const newer = send(two, id, 1, 0, '/v1/patient');
+    const stale = await Promise.all([send(one, id, 0, 1, '/v1/patient'), send(two, id, 0, 0, '/v1/patient')]);
     for (const arrival of held) execute(order, arrival);
 
     expect(bumped).toMatchObject({ epoch: 1, sequences: [{ epoch: 0, sequence: 0, outcome: 'in-flight' }] });
@@ -209,8 +162,8 @@ describe.each(['lmdb', 'redis'] as const)('a producer before two proxies on %s',
   });
 
   it('has one holder: another that takes over stops the first', async () => {
-    const { order, start } = await stage(kind);
-    const proxies = [await start(), await start()];
+    const { order } = stage;
+    const proxies = [one, two];
     const options = {
       origins: proxies.map(({ port }) => `http://127.0.0.1:${port}`),
       path: '/v1/stock',
@@ -230,8 +183,8 @@ describe.each(['lmdb', 'redis'] as const)('a producer before two proxies on %s',
   });
 
   it('that two fight over never has an older epoch executed after a newer one, nor anything twice', async () => {
-    const { order, start } = await stage(kind);
-    const proxies = [await start(), await start()];
+    const { order } = stage;
+    const proxies = [one, two];
     const first = createProducer({
       origins: proxies.map(({ port }) => `http://127.0.0.1:${port}`),
       path: '/v1/stock',
@@ -265,14 +218,14 @@ describe.each(['lmdb', 'redis'] as const)('a producer before two proxies on %s',
   });
 
   it('that expires is unknown from one retry to the next, and the request is never executed again', async () => {
-    const { order, start } = await stage(kind, { sequence: { producerRetain: '3s' } });
-    const proxies = [await start(), await start()] as const;
-    const id = await issue(proxies[0]);
-    await send(proxies[0], id, 0, 0);
+    const { order } = stage;
+    const proxies = [one, two] as const;
+    const id = await issue(one, 'short');
+    await send(one, id, 0, 0, '/v1/short');
 
     const seen: string[] = [];
     await until('the producer is unknown', async () => {
-      const both = await Promise.all(proxies.map((proxy) => send(proxy, id, 0, 0)));
+      const both = await Promise.all(proxies.map((proxy) => send(proxy, id, 0, 0, '/v1/short')));
       seen.push(...both.map(stateOf));
       return both.every((answer) => stateOf(answer) === 'producer-unknown') ? seen : null;
     });

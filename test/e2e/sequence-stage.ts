@@ -1,0 +1,91 @@
+import { baseConfig, type ChildProxy, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
+import { type Arrival, type CountingBackend, startCountingBackend } from '../support/counting-backend.ts';
+import { startRedisServer } from '../support/redis-server.ts';
+
+/** Proxies before one store, with a route for each thing that is tried, and a backend that tells what it did. */
+
+export type Stage = {
+  readonly backend: CountingBackend;
+  /** `epoch/number` of what the backend did, in order. */
+  readonly order: string[];
+  start(): Promise<ChildProxy>;
+  close(): Promise<void>;
+};
+
+const ROUTES = [
+  { name: 'stock', match: { path: '/v1/stock' }, keyspace: 'stock' },
+  {
+    name: 'patient',
+    match: { path: '/v1/patient' },
+    keyspace: 'patient',
+    inFlight: { wait: '10s', waiters: 20 },
+  },
+  {
+    name: 'short',
+    match: { path: '/v1/short' },
+    keyspace: 'short',
+    sequence: { producerRetain: '3s' },
+  },
+  {
+    name: 'asked',
+    match: { path: '/v1/asked' },
+    keyspace: 'asked',
+    quiet: '2s',
+    // The backend knows what it did, by what names a request of a producer.
+    reconcile: {
+      request: { path: '/did?key={key}' },
+      rules: [
+        {
+          when: { status: 200, json: { '/key': '{key}' } },
+          verdict: 'completed',
+          replay: { status: 201, body: '/answer' },
+        },
+        { when: { status: 404 }, verdict: 'did-not-happen' },
+      ],
+      sweep: 'off',
+    },
+  },
+];
+
+export async function openStage(kind: 'lmdb' | 'redis'): Promise<Stage> {
+  const order: string[] = [];
+  const closers: (() => Promise<void> | void)[] = [];
+  const backend = await startCountingBackend();
+  closers.push(() => backend.close());
+  const folder = temporaryFolder();
+  closers.push(() => folder.remove());
+  let url = `lmdb:${folder.path}/store`;
+  if (kind === 'redis') {
+    const server = await startRedisServer();
+    closers.push(() => server.remove());
+    url = server.url;
+  }
+  const file = folder.config({
+    ...baseConfig(backend.origin, { url, deadline: '300ms' }),
+    ...(kind === 'lmdb' ? {} : { secrets: ['0123456789abcdef0123456789abcdef'] }),
+    defaults: { lease: '1s', sequence: {} },
+    unmatched: 'not-found',
+    routes: ROUTES,
+  });
+  return {
+    backend,
+    order,
+    async start() {
+      const proxy = await startChildProxy(['--config', file]);
+      closers.push(() => proxy.kill());
+      return proxy;
+    },
+    async close() {
+      for (const close of closers.splice(0).reverse()) await close();
+    },
+  };
+}
+
+export function nameOf({ request }: Arrival): string {
+  return `${request.headers['producer-epoch']}/${request.headers['producer-sequence']}`;
+}
+
+export function execute(order: string[], arrival: Arrival): void {
+  order.push(nameOf(arrival));
+  arrival.answer(201, JSON.stringify({ did: nameOf(arrival), execution: order.length }));
+}
