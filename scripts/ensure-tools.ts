@@ -16,6 +16,7 @@ const TOOLS: readonly Tool[] = [
   { binary: '/usr/sbin/pgbouncer', debianPackage: 'pgbouncer' },
   { binary: '/usr/bin/openssl', debianPackage: 'openssl' },
   { binary: '/usr/bin/strace', debianPackage: 'strace' },
+  { binary: '/usr/bin/chromium', debianPackage: 'chromium' },
 ];
 
 export type Tool = { readonly binary: string; readonly debianPackage: string };

@@ -1,12 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ResolvedConfig } from './config/resolved.ts';
 import type { RoutePolicy } from './core/policy.ts';
+import { TICKET_ID_BYTES } from './core/ticket.ts';
 import { createLockKeeper } from './engine/lock-keeper.ts';
 import { createObservedLog } from './engine/observed-log.ts';
 import { createOwners } from './engine/owner.ts';
 import { createReconciler } from './engine/reconcile.ts';
 import { createResealer } from './engine/resealer.ts';
 import { createSettler } from './engine/settler.ts';
+import { createTicketDesk } from './engine/ticket-desk.ts';
 import type { Engine } from './engine/types.ts';
 import { createLog, type Log, type LogDestination } from './observe/log.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
@@ -123,6 +125,7 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
       onError: (error) => log.unexpected(error),
     }),
     principals: overload.principals,
+    tickets: createTicketDesk(() => randomBytes(TICKET_ID_BYTES), monotonicMs),
     admission: overload.admission(config.limits, () => metrics.inFlight.value()),
     wallMs,
     monotonicMs,

@@ -24,6 +24,7 @@ import { answerOverloaded, answerProblem, answerStoreUnavailable, refuse } from 
 import { handleSequence } from './engine/sequence.ts';
 import { answerStored } from './engine/stored.ts';
 import { startTask } from './engine/task.ts';
+import { presentTicket, recallTicket } from './engine/tickets.ts';
 import type { Ending, Engine, RequestContext, Snapshot } from './engine/types.ts';
 import { verifyDelivery } from './engine/verify.ts';
 import { guard } from './http/guard.ts';
@@ -218,10 +219,16 @@ async function handleRead(
     if (confirmed.kind === 'invalid')
       return answerProblem(unread, 'key-invalid', 'rejected', { detail: confirmed.detail });
   }
+  const ticket = policy.ticket === null ? 'none' : presentTicket(unread, scope, key);
+  if (ticket === 'unknown') return answerProblem(unread, 'ticket-unknown', 'rejected');
   const digest = fingerprint(policy.fingerprint, head, body.bytes());
   const recordKeys = recordKeysOf(snapshot.secrets, policy.keyspace, scope, key);
   const context = { ...unread, scope, key, recordKey: recordKeys[0] ?? null };
-  const claimed = await claimBounded(context, recordKeys, digest, body.bytes());
+  const claimed =
+    ticket === 'expired'
+      ? await recallTicket(context, recordKeys)
+      : await claimBounded(context, recordKeys, digest, body.bytes());
+  if (claimed === null) return answerProblem(unread, 'ticket-unknown', 'rejected');
   switch (claimed.kind) {
     case 'answered':
       return await act(context, claimed, digest, body);

@@ -6,6 +6,7 @@ import { checkPrecondition, checkPreconditionOfRoute } from './check-preconditio
 import { checkReconcile } from './check-reconcile.ts';
 import { checkSequence } from './check-sequence.ts';
 import { checkTask } from './check-task.ts';
+import { checkTicket } from './check-ticket.ts';
 import { type Finding, fault, warning } from './check-top.ts';
 import { nearestName } from './near.ts';
 import { UNMATCHED_NAME } from './resolve.ts';
@@ -86,6 +87,7 @@ export function checkPolicy(policy: Policy | Route, top: Top | null, around: Con
     found.push(...checkLock(locked, 'match' in policy ? (policy.match.path ?? null) : null, lockAt(at)));
   found.push(...checkSequence(policy, top, at));
   found.push(...checkDialect(policy, at));
+  found.push(...checkTicket(policy, top, at));
   if (top !== null) found.push(...checkAgainstTop(policy, top, at));
   return found;
 }

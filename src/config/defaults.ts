@@ -18,6 +18,7 @@ export const POLICY_DEFAULTS = {
   },
   keyIdempotentMethods: false,
   message: 'off',
+  ticket: 'off',
   scope: { headers: ['Authorization'], anonymous: 'refuse', sigv4: false },
   fingerprint: {
     method: true,
@@ -50,6 +51,9 @@ export const POLICY_DEFAULTS = {
 export const MESSAGE_DEFAULTS = { secrets: [], tolerance: '5m', certificates: [], topics: [] } as const;
 /** Within `dialect.repeatability`, where it is a section. */
 export const REPEATABILITY_DEFAULTS = { window: '23h', ahead: '5m' } as const;
+
+/** Within `ticket`, where there is one. */
+export const TICKET_DEFAULTS = { life: '10m', rate: { burst: 1_000, perHour: 36_000 } } as const;
 
 /** Within `reconcile`, where there is one. */
 export const RECONCILE_DEFAULTS = {

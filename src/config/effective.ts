@@ -1,13 +1,13 @@
 import { DEFAULTS, POLICY_DEFAULTS, STORE_FIELDS, STORE_SIZE_DEFAULTS } from './defaults.ts';
 import { messagePreset } from './message-presets.ts';
 import { profileValues } from './profiles.ts';
+import { TICKET_PRESET } from './ticket-preset.ts';
 import {
   type ConfigEntry,
   type ConfigMap,
   type ConfigNode,
   childOf,
   DEFAULT_ORIGIN,
-  entryOf,
   mapOf,
   mergeNodes,
   nodeOf,
@@ -123,12 +123,19 @@ function storeKind(url: string): keyof typeof STORE_FIELDS {
 
 /** What a policy says itself, over what its presets say, over what it inherits. */
 function policyOver(base: ConfigMap, own: ConfigNode): ConfigNode {
-  const message = entryOf(own, 'message');
-  if (own.kind !== 'map' || message === null) return mergeNodes(base, own);
-  const node = messageNode(message.node);
-  const entries = new Map(own.entries).set('message', { ...message, node });
-  const preset = messagePreset(childOf(node, 'preset'));
-  return mergeNodes(preset === null ? base : mergeNodes(base, preset), { ...own, entries });
+  if (own.kind !== 'map') return mergeNodes(base, own);
+  const entries = new Map(own.entries);
+  const message = entries.get('message');
+  if (message !== undefined) entries.set('message', { ...message, node: messageNode(message.node) });
+  const presets = [
+    messagePreset(childOf(childOf({ ...own, entries }, 'message'), 'preset')),
+    childOf(own, 'ticket')?.kind === 'map' ? TICKET_PRESET : null,
+  ];
+  const below = presets.reduce<ConfigNode>(
+    (under, preset) => (preset === null ? under : mergeNodes(under, preset)),
+    base,
+  );
+  return mergeNodes(below, { ...own, entries });
 }
 
 /** `message: github` is short for `message: { preset: github }`. */

@@ -220,6 +220,7 @@ function resolvePolicy(
     message: resolveMessage(policy.message),
     scope: resolveScope(policy.scope),
     fingerprint: resolveFingerprint(policy.fingerprint),
+    ticket: policy.ticket === 'off' ? null : { lifeMs: policy.ticket.life, rate: policy.ticket.rate },
     inFlight:
       policy.inFlight === 'reject'
         ? { kind: 'reject' }

@@ -10,6 +10,7 @@ import { precondition } from './schema-precondition.ts';
 import { reconcile } from './schema-reconcile.ts';
 import { sequence } from './schema-sequence.ts';
 import { task } from './schema-task.ts';
+import { ticket } from './schema-ticket.ts';
 
 /**
  * The fields of a policy, as `defaults` and every route have them. The text of a field is its entry in the reference:
@@ -110,6 +111,7 @@ export const policyFields = {
       'Whether PUT, DELETE and the other idempotent methods are keyed too when they carry a key. Turn it on where their first response matters: a repeated DELETE then gets the first 204 instead of 404.',
     ),
   message: message.prefault(D.message),
+  ticket: ticket.prefault(D.ticket),
   scope: scope.describe('Whose key it is.'),
   fingerprint,
   inFlight,

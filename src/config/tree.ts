@@ -78,7 +78,7 @@ export function plainOf(node: ConfigNode): PlainData {
 }
 
 /** Sections that are one value: an entry of the one would not fit an entry of the other. */
-const WHOLE: ReadonlySet<string> = new Set(['fingerprint.body', 'reconcile', 'message', 'lock']);
+const WHOLE: ReadonlySet<string> = new Set(['fingerprint.body', 'reconcile', 'message', 'lock', 'ticket']);
 
 /** `over` field by field on top of `base`: maps are merged, lists and scalars are replaced. */
 export function mergeNodes(base: ConfigNode, over: ConfigNode, path = ''): ConfigNode {

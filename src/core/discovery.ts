@@ -28,6 +28,8 @@ export type RouteDescription = {
     /** Whether PUT, DELETE and the other idempotent methods are keyed too. */
     readonly idempotentMethods: 'keyed' | 'bypass';
   };
+  /** Not null: a key is a ticket, fetched from `tickets` under the prefix, and spent within this time. */
+  readonly ticket: { readonly lifeMs: number } | null;
   readonly scope: { readonly headers: readonly string[]; readonly anonymous: 'allow' | 'refuse' };
   /** How long a repeat gets the first response. */
   readonly retainMs: number;
@@ -83,6 +85,7 @@ export function describeRoute(policy: RoutePolicy): RouteDescription {
       charsMax: key.charsMax,
       idempotentMethods: policy.idempotentMethods,
     },
+    ticket: policy.ticket === null ? null : { lifeMs: policy.ticket.lifeMs },
     scope: policy.scope,
     retainMs: policy.retainMs,
     inFlight:

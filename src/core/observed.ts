@@ -107,6 +107,11 @@ const table = {
     outcome: 'rejected',
     meaning: '400: a delivery whose signature is missing, not right or too old',
   },
+  'ticket-unknown': {
+    group: 'refused',
+    outcome: 'rejected',
+    meaning: '412: no ticket of this caller and route, or one whose time is over',
+  },
   'request-too-large': {
     group: 'refused',
     outcome: 'rejected',

@@ -14,6 +14,8 @@ export const OVERLOADS = [
   'principal_in_flight',
   /** New keys of one principal, `limits.principal.newKeys`. */
   'principal_new_keys',
+  /** Tickets of one principal, `ticket.rate`. */
+  'principal_tickets',
 ] as const;
 export type Overload = (typeof OVERLOADS)[number];
 

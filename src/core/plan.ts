@@ -233,5 +233,7 @@ export function missingKeyDetail(policy: RoutePolicy): string {
   });
   if (policy.key.sources.some((source) => source.kind === 'message'))
     return `A message is recognised by its id, which this one does not have in ${places.join(' or ')}.`;
+  if (policy.ticket !== null)
+    return `This operation needs a ticket in ${places.join(' or ')}: fetch a fresh one for each operation, and send the same one with each retry of it.`;
   return `This operation needs an idempotency key in ${places.join(' or ')}: a fresh random value for each operation, the same value for each retry of it.`;
 }

@@ -6,6 +6,7 @@ import type { SequencePolicy } from './producer.ts';
 import type { ReconcilePolicy } from './reconcile.ts';
 import type { SignaturePolicy } from './signature.ts';
 import type { TaskPolicy } from './task.ts';
+import type { TicketPolicy } from './ticket.ts';
 
 /** A route's policy: plain frozen data, resolved when the configuration is loaded. */
 
@@ -110,6 +111,8 @@ export type RoutePolicy = {
   readonly idempotentMethods: 'bypass' | 'keyed';
   /** Null: what comes is no message of a known kind of sender. */
   readonly message: MessagePolicy | null;
+  /** Null: clients make their keys themselves. */
+  readonly ticket: TicketPolicy | null;
   readonly scope: ScopePolicy;
   readonly fingerprint: FingerprintPolicy;
   readonly inFlight: InFlightPolicy;

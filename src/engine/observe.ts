@@ -11,6 +11,7 @@ import { unreachable } from '../core/unreachable.ts';
 import { firstValue } from '../core/wire.ts';
 import { claim } from './claim.ts';
 import { forward } from './forward.ts';
+import { presentTicket } from './tickets.ts';
 import type { Ending, RequestContext } from './types.ts';
 import { verifyDelivery } from './verify.ts';
 
@@ -126,6 +127,9 @@ async function shadowClaim(
   ) {
     return unkeyed('key-invalid');
   }
+  // What was spent while it was only observed is known nowhere else.
+  if (policy.ticket !== null && presentTicket(context, scope, key) !== 'valid')
+    return unkeyed('ticket-unknown');
   const digest = fingerprint(policy.fingerprint, head, body);
   const current = snapshot.secrets[0];
   if (current === undefined) return SHADOW_FAILED;

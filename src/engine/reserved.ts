@@ -6,6 +6,7 @@ import { PRODUCERS } from './producers.ts';
 import { answerOwn, NOTHING_HERE, type Resource } from './resource.ts';
 import { refuse } from './respond.ts';
 import { taskStatus } from './task-status.ts';
+import { issueTicket } from './tickets.ts';
 import type { Ending, Engine, Snapshot } from './types.ts';
 
 /** The one table of resources. */
@@ -14,6 +15,7 @@ const RESOURCES: readonly Resource[] = [
   { name: 'routes', methods: ['GET'], answer: discovery },
   { name: 'tasks', methods: ['GET'], answer: taskStatus },
   PRODUCERS,
+  { name: 'tickets', methods: ['POST'], answer: issueTicket },
 ];
 
 /** `rest`: what follows the prefix. */

@@ -61,12 +61,14 @@ export function refuse(
   code: ProblemCode,
   detail?: string,
   addedHeaders: readonly string[] = [],
+  retryAfterMs?: number,
 ): Ending {
   const { status, bytesOut } = sendProblem(engine, snapshot, incoming, code, {
     ...(detail === undefined ? {} : { detail }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     addedHeaders,
   });
-  const outcome = code === 'draining' ? 'overloaded' : 'rejected';
+  const outcome = code === 'draining' || code === 'overloaded' ? 'overloaded' : 'rejected';
   return { outcome, status, problem: code, context: null, upstreamMs: 0, bytesOut, attempt: null };
 }
 

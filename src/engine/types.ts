@@ -19,6 +19,7 @@ import type { Resealer } from './resealer.ts';
 import type { Sealing } from './sealing.ts';
 import type { Settler } from './settler.ts';
 import type { TaskRoom } from './task-room.ts';
+import type { TicketDesk } from './ticket-desk.ts';
 
 /** What lives as long as the process. */
 export type Engine = {
@@ -46,6 +47,7 @@ export type Engine = {
   readonly shuttingDown: () => 'no' | 'yes';
   readonly draining: () => 'serving' | 'draining';
   readonly admission: Admission;
+  readonly tickets: TicketDesk;
   /** Null: no principal is bounded. */
   readonly principals: Principals | null;
 };

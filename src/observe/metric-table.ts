@@ -57,6 +57,9 @@ export type AdminWrite = (typeof ADMIN_WRITES)[number];
 const ADMIN_RESULTS = ['done', 'refused', 'denied'] as const;
 export type AdminResult = (typeof ADMIN_RESULTS)[number];
 
+const TICKET_EVENTS = ['issued', 'limited', 'valid', 'expired', 'unknown'] as const;
+export type TicketEvent = (typeof TICKET_EVENTS)[number];
+
 const RELOAD_RESULTS = ['applied', 'refused'] as const;
 export type ReloadResult = (typeof RELOAD_RESULTS)[number];
 
@@ -322,6 +325,14 @@ export const METRICS = {
     kind: 'counter',
     help: 'Writes of routes with a precondition, by what came of it before they were forwarded. required: answered 428; invalid: answered 400.',
     labels: [ROUTE, { name: 'result', values: PRECONDITION_RESULTS }],
+    buckets: [],
+    start: 'first-use',
+  },
+  tickets: {
+    name: 'onceward_tickets_total',
+    kind: 'counter',
+    help: 'Tickets, by what became of them. issued and limited (429): where they are fetched. valid, expired and unknown: where they are presented; an expired one is answered if it was spent in time.',
+    labels: [ROUTE, { name: 'event', values: TICKET_EVENTS }],
     buckets: [],
     start: 'first-use',
   },

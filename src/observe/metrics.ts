@@ -23,6 +23,7 @@ import {
   type SequencePlace,
   STORE_RESULTS,
   type StoreResult,
+  type TicketEvent,
   UNMATCHED,
 } from './metric-table.ts';
 import { createFamilies, createScraped, type Families, type Scraped, type ScrapedOptions } from './series.ts';
@@ -54,6 +55,7 @@ export type Metrics = Scraped & {
   adminWrite(action: AdminWrite, result: AdminResult): void;
   observed(route: string, outcome: Outcome): void;
   precondition(route: string, result: PreconditionResult): void;
+  ticket(route: string, event: TicketEvent): void;
   signature(route: string, verdict: SignatureVerdict): void;
   taskEnded(route: string, outcome: Outcome): void;
   sequenced(route: string, place: SequencePlace): void;
@@ -79,6 +81,7 @@ type RouteCells = {
   readonly probes: Children<NumberCell>;
   readonly observed: Children<NumberCell>;
   readonly preconditions: Children<NumberCell>;
+  readonly tickets: Children<NumberCell>;
   readonly signatures: Children<NumberCell>;
   readonly tasks: Children<NumberCell>;
   readonly sequenced: Children<NumberCell>;
@@ -165,6 +168,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     precondition(route, result) {
       cellsOf(route).preconditions.get(result).value += 1;
     },
+    ticket(route, event) {
+      cellsOf(route).tickets.get(event).value += 1;
+    },
     signature(route, verdict) {
       cellsOf(route).signatures.get(verdict).value += 1;
     },
@@ -243,6 +249,9 @@ function routeCells(families: Families, route: string): RouteCells {
     observed: new Children(OUTCOMES, (outcome) => families.observed.child([route, outcome])),
     preconditions: new Children(METRICS.preconditions.labels[1].values, (result) =>
       families.preconditions.child([route, result]),
+    ),
+    tickets: new Children(METRICS.tickets.labels[1].values, (event) =>
+      families.tickets.child([route, event]),
     ),
     signatures: new Children(SIGNATURE_VERDICTS, (verdict) => families.signatures.child([route, verdict])),
     tasks: new Children(OUTCOMES, (outcome) => families.tasksEnded.child([route, outcome])),

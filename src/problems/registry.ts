@@ -68,6 +68,17 @@ const table = {
       'This route takes deliveries signed by their sender, and the signature of this one is missing, not right or too old. Nothing was looked up or executed. Compare the secrets of both sides, and their clocks.',
     clause: 'RFC 9110 section 15.5.1',
   },
+  'ticket-unknown': {
+    status: 412,
+    title: 'This ticket cannot be used',
+    retryable: false,
+    sameKey: false,
+    executed: 'unknown',
+    retryAfterMs: null,
+    detail:
+      'This operation takes tickets of its own, each for one caller, one use and a short time, and this is none of them, or its time is over. Nothing was executed for this request. Fetch a fresh ticket for a new operation.',
+    clause: 'RFC 9110 section 15.5.13',
+  },
   'key-reused': {
     status: 422,
     title: 'Idempotency-Key is already used',

@@ -28,6 +28,7 @@ export const PROBLEM_FACTS: Readonly<Record<string, ProblemFacts>> = {
   'key-missing': row(400, false, false, 'no', 'Idempotency-Key is missing'),
   'key-invalid': row(400, false, false, 'no'),
   'scope-missing': row(400, false, false, 'no'),
+  'ticket-unknown': row(412, false, false, 'unknown'),
   'signature-invalid': row(400, false, undefined, 'no'),
   'key-reused': row(422, false, false, 'no', 'Idempotency-Key is already used'),
   'in-flight': row(409, true, true, 'unknown', 'A request is outstanding for this Idempotency-Key'),

@@ -133,5 +133,6 @@ it('what there can be too much of has a name that metrics and answers keep', () 
     'tasks',
     'principal_in_flight',
     'principal_new_keys',
+    'principal_tickets',
   ]);
 });

@@ -45,6 +45,7 @@ export function useAll(metrics: Metrics): void {
   metrics.taskEnded('payments', 'executed');
   metrics.sequenced('payments', 'gap');
   metrics.producer('issued');
+  metrics.ticket('payments', 'issued');
   metrics.problem('in-flight');
   metrics.overloaded('buffer');
   metrics.configReload('applied');

@@ -25,6 +25,7 @@ const TABLE = [
   ['key-invalid', 400, false, false, 'no'],
   ['scope-missing', 400, false, false, 'no'],
   ['signature-invalid', 400, false, undefined, 'no'],
+  ['ticket-unknown', 412, false, false, 'unknown'],
   ['key-reused', 422, false, false, 'no'],
   ['in-flight', 409, true, true, 'unknown'],
   ['locked', 423, true, true, 'no'],

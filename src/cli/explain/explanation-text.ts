@@ -167,7 +167,17 @@ function messageRows({ message, dialect }: RoutePolicy): readonly (readonly [str
 function keyedRows(policy: RoutePolicy, identity: Identity): readonly (readonly [string, string])[] {
   const { key, source } = identity;
   const row = ['key', `${shortened(key)} (${key.length} characters), from ${sourceText(source)}`] as const;
-  return [row, ...identityRows(policy, identity)];
+  return [...ticketRows(policy), row, ...identityRows(policy, identity)];
+}
+
+function ticketRows({ ticket, dialect }: RoutePolicy): readonly (readonly [string, string])[] {
+  if (ticket === null) return [];
+  return [
+    [
+      'ticket',
+      `the key must be one of ours, for this route and caller, spent within ${formatDuration(ticket.lifeMs)}; any other gets ${problemText('ticket-unknown', dialect)}`,
+    ],
+  ];
 }
 
 function identityRows(
