@@ -67,6 +67,16 @@ describe('a history of one key', () => {
     expect(checkKey(history)).toBe('linearizable');
   });
 
+  it('may hold a claim and its release, both unheard, before the same owner is granted the key anew', () => {
+    const history = [
+      unheard('a', claim('a'), 0),
+      unheard('a', { do: 'releaseOwner', owner: 'a' }, 10),
+      op('a', claim('a'), 20, 30, seen('claimed', 9, { attempt: 2 })),
+    ];
+
+    expect(checkKey(history)).toBe('linearizable');
+  });
+
   it('is not where a claim that nobody sent stands in the way', () => {
     expect(checkKey([op('b', claim('b'), 30, 40, seen('inFlight', 9))])).toBe('not-linearizable');
   });

@@ -117,7 +117,9 @@ function heard(state: State, step: Step, seen: Seen | null): State {
   const { row, lastToken } = state;
   const token = seen?.token ?? null;
   if (row === null || row.token !== UNHEARD || token === null || token <= lastToken) return state;
-  if (step.do === 'claim' && seen?.word === 'claimed' && step.owner !== row.owner) return state;
+  // Of a claim it is the token of this grant, unless the owner holds the key and is granted it again.
+  const holds = step.do === 'claim' && step.owner === row.owner && row.written !== 'released';
+  if (step.do === 'claim' && seen?.word === 'claimed' && !holds) return state;
   return { row: { ...row, token }, lastToken: token };
 }
 
