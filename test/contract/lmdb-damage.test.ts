@@ -93,6 +93,18 @@ describe('a damaged lmdb file is refused at start, with what to do', () => {
       /heads do not follow one another/,
     ],
     [
+      'a page from a transaction that is still to come',
+      (bytes) => {
+        for (const at of pagesOf(bytes, LEAF)) bytes.writeUInt8(1, at + 13);
+      },
+      /from a transaction that has not been/,
+    ],
+    [
+      'a tree whose values are said to be many for a key',
+      (bytes) => everyPlace(bytes, 'records\0', (at) => bytes.writeUInt16LE(0x04, at + 12)),
+      /has the flags 4/,
+    ],
+    [
       'a clock with a wrong digit',
       (bytes) => everyPlace(bytes, '"timeMs":1', (at) => bytes.write('2', at + 9)),
       /the clock it keeps is not readable/,

@@ -2,10 +2,12 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import {
   BRANCH,
   HEAD_BYTES,
+  INTEGER_KEYS,
   LEAF,
   type Meta,
   newestMeta,
   nodeCount,
+  type PageReader,
   readNode,
   readNumber,
   readPage,
@@ -39,7 +41,7 @@ export type PageCheck = 'whole' | 'partly';
 
 type Walk = {
   readonly options: PageCheckOptions;
-  readonly fd: number;
+  readonly reader: PageReader;
   readonly meta: Meta;
   readonly fileBytes: number;
   /** A bit for each page of the file. */
@@ -85,7 +87,15 @@ export function checkPages(file: string, options: PageCheckOptions): PageCheck {
 function createWalk(fd: number, meta: Meta, options: PageCheckOptions, endMs: number): Walk {
   const fileBytes = fstatSync(fd).size;
   const taken = new Uint8Array(Math.ceil(fileBytes / meta.pageBytes / 8));
-  return { options, fd, meta, fileBytes, taken, levels: [], endMs };
+  return {
+    options,
+    reader: { fd, transaction: meta.transaction },
+    meta,
+    fileBytes,
+    taken,
+    levels: [],
+    endMs,
+  };
 }
 
 function walkAll(walk: Walk): void {
@@ -111,6 +121,9 @@ function walkAll(walk: Walk): void {
 }
 
 function walkTree(walk: Walk, tree: Tree, order: 'sorted' | 'unsorted', level: number, leaf: Leaf): void {
+  // Another way of reading keys would find none of them.
+  if (tree.flags !== (order === 'sorted' ? 0 : INTEGER_KEYS))
+    throw new Error(`a tree has the flags ${tree.flags}`);
   let entries = 0;
   if (tree.root !== null) {
     if (tree.depth < 1 || tree.depth > DEPTH_MAX) throw new Error(`a tree has the depth ${tree.depth}`);
@@ -132,7 +145,7 @@ function walkPage(
   if (walk.options.monotonicMs() > walk.endMs) throw new TimeOver();
   take(walk, page, 1);
   const bytes = levelBuffer(walk, level);
-  readPage(walk.fd, page, bytes);
+  readPage(walk.reader, page, bytes);
   if (depth === 1) return walkLeaf(walk, bytes, page, level, bounds, leaf);
   const nodes = nodeCount(bytes, page, BRANCH);
   let entries = 0;
@@ -167,7 +180,7 @@ function walkLeaf(
       if (last !== null && node.key.compare(last) <= 0) throw disorder(page);
       last = node.key;
     }
-    const value = readValue(walk.fd, bytes, page, node, levelBuffer(walk, level + 1));
+    const value = readValue(walk.reader, bytes, page, node, levelBuffer(walk, level + 1));
     if (value.pages !== null) take(walk, value.pages.first, value.pages.count);
     leaf(node.key, value.bytes, node.flags, node.valueBytes, value.pages?.first ?? null);
   }
@@ -232,6 +245,6 @@ function checkFree({ meta, taken }: Walk, first: number, count: number): void {
 
 function readLong(walk: Walk, firstPage: number, valueBytes: number): Buffer {
   const bytes = Buffer.alloc(valueBytes);
-  readSync(walk.fd, bytes, 0, valueBytes, firstPage * walk.meta.pageBytes + HEAD_BYTES);
+  readSync(walk.reader.fd, bytes, 0, valueBytes, firstPage * walk.meta.pageBytes + HEAD_BYTES);
   return bytes;
 }

@@ -22,7 +22,16 @@ const TRANSACTION_AT = 152;
 /** An empty tree has all ones for its root. */
 const NO_PAGE = 2 ** 64 - 1;
 
-export type Tree = { readonly depth: number; readonly entries: number; readonly root: number | null };
+export type Tree = {
+  /** How its keys and values are to be read. */
+  readonly flags: number;
+  readonly depth: number;
+  readonly entries: number;
+  readonly root: number | null;
+};
+
+/** Of the tree of free pages, whose keys are integers. Those of ours have none. */
+export const INTEGER_KEYS = 0x08;
 
 export type Meta = {
   readonly pageBytes: number;
@@ -71,6 +80,7 @@ function readMeta(fd: number, at: number): Meta {
 export function readTree(bytes: Buffer, at: number): Tree {
   const root = readNumber(bytes, at + 40);
   return {
+    flags: bytes.readUInt16LE(at + 4),
     depth: bytes.readUInt16LE(at + 6),
     entries: readNumber(bytes, at + 32),
     root: root >= NO_PAGE ? null : root,
@@ -81,11 +91,18 @@ export function readNumber(bytes: Buffer, at: number): number {
   return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
 }
 
-/** Whole, and the page it says it is. */
-export function readPage(fd: number, page: number, into: Buffer): void {
+/** Of the newest transaction that a page may be from: the driver dies of one from the future when it writes over it. */
+export type PageReader = { readonly fd: number; readonly transaction: number };
+
+const PAGE_TRANSACTION_AT = 8;
+
+/** Whole, the page it says it is, and not from the future. */
+export function readPage({ fd, transaction }: PageReader, page: number, into: Buffer): void {
   if (readSync(fd, into, 0, into.length, page * into.length) !== into.length)
     throw new Error(`page ${page} is cut off`);
   if (readNumber(into, 0) !== page) throw new Error(`page ${page} says it is another`);
+  if (readNumber(into, PAGE_TRANSACTION_AT) > transaction)
+    throw new Error(`page ${page} is from a transaction that has not been`);
 }
 
 /** How many nodes a branch or leaf has. */
@@ -138,7 +155,7 @@ export type Value = {
 };
 
 /** The value of a leaf's node. `into` takes the first of the pages of one that has its own. */
-export function readValue(fd: number, bytes: Buffer, page: number, node: Node, into: Buffer): Value {
+export function readValue(reader: PageReader, bytes: Buffer, page: number, node: Node, into: Buffer): Value {
   const { flags, valueAt, valueBytes } = node;
   if ((flags & ~(BIG_DATA | SUB_TREE)) !== 0) throw new Error(`page ${page} has an entry of a strange kind`);
   if ((flags & BIG_DATA) === 0) {
@@ -148,7 +165,7 @@ export function readValue(fd: number, bytes: Buffer, page: number, node: Node, i
   if (valueAt + 8 > bytes.length) throw new Error(`page ${page} has an entry without its pages`);
   const first = readNumber(bytes, valueAt);
   const count = Math.ceil((HEAD_BYTES + valueBytes) / bytes.length);
-  readPage(fd, first, into);
+  readPage(reader, first, into);
   if (into.readUInt16LE(18) !== OVERFLOW || into.readUInt32LE(20) !== count)
     throw new Error(`page ${first} does not hold the value it should`);
   return {
