@@ -36,7 +36,7 @@ export const QUEUE_MAX = 500;
  * How long the first in the queue may leave a free lock alone. It looks several times in that; one that does not is
  * taken for dead, and loses its place.
  */
-export const TURN_MS = 2_000;
+export const TURN_MS = 1_000;
 
 export const NO_LOCK: Lock = { holder: null, freeSinceMs: 0, queue: [] };
 

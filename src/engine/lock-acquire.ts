@@ -27,7 +27,7 @@ export type GotLock = {
 
 /** A hint is only a hint: the first in a queue looks this often, those behind it more seldom. */
 const LOOK_MS = 250;
-const LOOK_MS_MAX = 1_000;
+const LOOK_MS_MAX = 500;
 /** Who may not wait at all may still stand in line for a moment; a store that hangs would hold up all of it. */
 const LINE_MS_MAX = 1_000;
 export type Acquired =

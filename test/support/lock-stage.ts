@@ -80,7 +80,7 @@ export async function lockStage(
     ...baseConfig(backend.origin, { url, deadline }),
     ...(store === 'lmdb' ? {} : { secrets: [SECRET] }),
     // One server for all tests: each has accounts of its own.
-    defaults: { keyspace: randomUUID() },
+    defaults: { keyspace: randomUUID(), lease: shortLease },
     routes: [
       {
         name: 'accounts',
