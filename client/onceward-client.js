@@ -82,8 +82,8 @@ function freshKeyFor(executed, standing) {
 function retryOfPlain(heard, { protection }) {
     if (heard.status < 400 || heard.shouldRetry === 'no' || protection === 'unknown')
         return 'no';
-    // The answer of this key for as long as it is kept: asking again brings it again.
-    if (heard.idempotencyStatus === 'replayed' || heard.idempotencyStatus === 'joined')
+    // Asked again, what is kept comes again, and what is not kept is executed again or gone.
+    if (heard.idempotencyStatus !== null && heard.idempotencyStatus !== 'executed')
         return 'no';
     return heard.shouldRetry === 'yes' || WORTH_A_RETRY.has(heard.status) ? 'same-key' : 'no';
 }

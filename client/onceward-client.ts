@@ -255,8 +255,8 @@ function freshKeyFor(executed: OncewardProblem['executed'], standing: Standing):
 /** An answer without a problem document: of the backend, or of a server that is not Onceward. */
 function retryOfPlain(heard: Answer, { protection }: Standing): Judgement['retry'] {
   if (heard.status < 400 || heard.shouldRetry === 'no' || protection === 'unknown') return 'no';
-  // The answer of this key for as long as it is kept: asking again brings it again.
-  if (heard.idempotencyStatus === 'replayed' || heard.idempotencyStatus === 'joined') return 'no';
+  // Asked again, what is kept comes again, and what is not kept is executed again or gone.
+  if (heard.idempotencyStatus !== null && heard.idempotencyStatus !== 'executed') return 'no';
   return heard.shouldRetry === 'yes' || WORTH_A_RETRY.has(heard.status) ? 'same-key' : 'no';
 }
 
