@@ -97,7 +97,11 @@ function changesOf(before: RoutePolicy, after: RoutePolicy | null): readonly Pol
       of('protection', 'unprotected', 'no place to look for a key is left; repeats are executed again'),
     ];
   const lookup = after.sequence === null ? lookupChanges : sequenceChanges;
-  return [...lookup(before, after, of), ...fingerprintChanges(before, after, of)];
+  return [
+    ...lookup(before, after, of),
+    ...trustChanges(before, after, of),
+    ...fingerprintChanges(before, after, of),
+  ];
 }
 
 function where(before: RoutePolicy, after: RoutePolicy | null): string {
@@ -122,6 +126,29 @@ function sequenceChanges(before: RoutePolicy, after: RoutePolicy, of: MakeChange
   if (JSON.stringify(before.scope) !== JSON.stringify({ ...after.scope, anonymous: before.scope.anonymous }))
     changes.push(
       of('scope', 'refused', 'producers are looked up under another scope; they get 412 producer-unknown'),
+    );
+  return changes;
+}
+
+/** Whose keys are taken. */
+function trustChanges(before: RoutePolicy, after: RoutePolicy, of: MakeChange): readonly PolicyChange[] {
+  const changes: PolicyChange[] = [];
+  const isVerified = ({ message }: RoutePolicy): boolean => message !== null && message.signature !== null;
+  if (isVerified(before) && !isVerified(after))
+    changes.push(
+      of(
+        'protection',
+        'unprotected',
+        'deliveries are no longer verified; whoever can reach the route can use up an id',
+      ),
+    );
+  if (before.ticket !== null && after.ticket === null)
+    changes.push(
+      of('protection', 'unprotected', 'a key need not be a ticket any more; callers make their own'),
+    );
+  if (before.ticket === null && after.ticket !== null)
+    changes.push(
+      of('key', 'refused', 'a key must be a ticket now; a repeat with a key of the caller gets 412'),
     );
   return changes;
 }

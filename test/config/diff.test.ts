@@ -46,6 +46,30 @@ describe('a change of the configuration', () => {
       'route pay: the fingerprint changed (query, body); repeats of older requests get 409 policy-changed until retain is over, and are not executed',
     ],
     [
+      'deliveries that are no longer verified',
+      'message: { preset: github, secrets: ["12345678"] }',
+      'message: github',
+      'route pay: deliveries are no longer verified; whoever can reach the route can use up an id',
+    ],
+    [
+      'deliveries that are verified now',
+      'message: github',
+      'message: { preset: github, secrets: ["12345678"] }',
+      null,
+    ],
+    [
+      'tickets in place of keys',
+      'key: { required: true }, keyIdempotentMethods: true',
+      'ticket: {}',
+      'route pay: a key must be a ticket now; a repeat with a key of the caller gets 412',
+    ],
+    [
+      'keys in place of tickets',
+      'ticket: {}',
+      'key: { sources: [{ header: Idempotency-Key }, { form: _ticket }, { query: _ticket }] }, keyIdempotentMethods: true',
+      'route pay: a key need not be a ticket any more; callers make their own',
+    ],
+    [
       'a sequence in place of a key',
       '',
       'sequence: {}',
