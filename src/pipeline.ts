@@ -1,13 +1,12 @@
-import { findBodyKey } from './core/body-key.ts';
+import { wholeKey } from './core/body-key.ts';
 import { decide } from './core/decide.ts';
 import { fingerprint } from './core/fingerprint.ts';
-import { confirmHeadKey } from './core/key.ts';
+import { readJsonRpc } from './core/json-rpc.ts';
 import { lockOf } from './core/lock-policy.ts';
 import { missingKeyDetail, type Planned, plan } from './core/plan.ts';
 import { recordKeysOf } from './core/record-key.ts';
 import { reservedRest } from './core/reserved.ts';
 import { unreachable } from './core/unreachable.ts';
-import { firstValue } from './core/wire.ts';
 import type { ClaimAnswer } from './engine/claim.ts';
 import { countDemand } from './engine/demand.ts';
 import { execute } from './engine/execute.ts';
@@ -184,41 +183,29 @@ async function handleKeyed(unread: RequestContext, planned: Recorded): Promise<E
 }
 
 async function handleRead(
-  unread: RequestContext,
+  received: RequestContext,
   headKey: string | null,
   scope: Uint8Array,
   body: HeldBody,
 ): Promise<Ending> {
-  const { snapshot, policy, head } = unread;
+  const { snapshot, policy, head } = received;
   // Before anything is looked up: a forged delivery must not burn the id of a genuine one.
-  if (policy.message !== null && verifyDelivery(unread, policy.message, body.bytes()) === 'forged')
-    return answerProblem(unread, 'signature-invalid', 'rejected');
-  let key = headKey;
-  if (key === null) {
-    const found = findBodyKey(policy.key, head, body.bytes());
-    switch (found.kind) {
-      case 'invalid':
-        return answerProblem(unread, 'key-invalid', 'rejected', { detail: found.detail });
-      case 'absent':
-        return policy.key.presence === 'required'
-          ? answerProblem(unread, 'key-missing', 'rejected', { detail: missingKeyDetail(policy) })
-          : await forwardUnkeyed(unread, body);
-      case 'key':
-        key = found.key;
-        break;
-      default:
-        return unreachable(found);
-    }
-  } else {
-    const confirmed = confirmHeadKey(
-      policy.key,
-      key,
-      body.bytes(),
-      firstValue(head.rawHeaders, 'content-type'),
-    );
-    if (confirmed.kind === 'invalid')
-      return answerProblem(unread, 'key-invalid', 'rejected', { detail: confirmed.detail });
-  }
+  if (policy.message !== null && verifyDelivery(received, policy.message, body.bytes()) === 'forged')
+    return answerProblem(received, 'signature-invalid', 'rejected');
+  const rpc = policy.dialect?.jsonRpc ?? null;
+  const message = rpc === null ? null : readJsonRpc(rpc, body.bytes());
+  if (message?.kind === 'other') return await forwardUnkeyed(received, body);
+  if (message?.kind === 'refused')
+    return answerProblem(received, 'key-invalid', 'rejected', { detail: message.detail });
+  const unread = message?.kind === 'call' ? { ...received, replyId: message.id } : received;
+  const found = wholeKey(policy.key, headKey, head, body.bytes());
+  if (found.kind === 'invalid')
+    return answerProblem(unread, 'key-invalid', 'rejected', { detail: found.detail });
+  if (found.kind === 'absent')
+    return policy.key.presence === 'required'
+      ? answerProblem(unread, 'key-missing', 'rejected', { detail: missingKeyDetail(policy) })
+      : await forwardUnkeyed(unread, body);
+  const { key } = found;
   const ticket = policy.ticket === null ? 'none' : presentTicket(unread, scope, key);
   if (ticket === 'unknown') return answerProblem(unread, 'ticket-unknown', 'rejected');
   const digest = fingerprint(policy.fingerprint, head, body.bytes());

@@ -6,7 +6,41 @@ import type { ConfigPath } from './tree.ts';
 
 const REQUEST_ID = 'repeatability-request-id';
 
-export function checkDialect(policy: Policy, at: (...path: ConfigPath) => ConfigPath): readonly Finding[] {
+type Place = (...path: ConfigPath) => ConfigPath;
+
+export function checkDialect(policy: Policy, at: Place): readonly Finding[] {
+  return [...checkRepeatability(policy, at), ...checkJsonRpc(policy, at)];
+}
+
+function checkJsonRpc(policy: Policy, at: Place): readonly Finding[] {
+  if (policy.dialect.jsonRpc === 'off') return [];
+  const found: Finding[] = [];
+  const here = at('dialect', 'jsonRpc', 'methods');
+  // Their answers and keys are not those of a message.
+  for (const other of ['message', 'sequence', 'task'] as const) {
+    if (policy[other] !== 'off')
+      found.push(fault(`dialect.jsonRpc does not go together with ${other}; give one up`, at(other), here));
+  }
+  const { body } = policy.fingerprint;
+  const leavesOutId = typeof body === 'string' ? body === 'none' : leavesOut(body);
+  if (!leavesOutId) {
+    found.push(
+      warning(
+        'fingerprint.body compares the id of the message, which is new with every try, so that a repeat is refused as another request; use { exclude: [/id, /params/_meta] }',
+        at('fingerprint', 'body'),
+        here,
+      ),
+    );
+  }
+  return found;
+}
+
+function leavesOut(body: Exclude<Policy['fingerprint']['body'], string>): boolean {
+  const covers = ({ pointer }: { readonly pointer: string }): boolean => pointer === '/id' || pointer === '';
+  return 'exclude' in body ? body.exclude.some(covers) : !body.select.some(covers);
+}
+
+function checkRepeatability(policy: Policy, at: Place): readonly Finding[] {
   const { repeatability } = policy.dialect;
   if (repeatability === 'off' || repeatability === 'unsupported') return [];
   const found: Finding[] = [];

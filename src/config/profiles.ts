@@ -5,6 +5,7 @@ import { awsClientToken } from './profiles/aws-client-token.ts';
 import { azureRepeatability } from './profiles/azure-repeatability.ts';
 import { checkout } from './profiles/checkout.ts';
 import { ietf } from './profiles/ietf.ts';
+import { mcp } from './profiles/mcp.ts';
 import { paypal } from './profiles/paypal.ts';
 import type { Profile } from './profiles/profile.ts';
 import { square } from './profiles/square.ts';
@@ -23,6 +24,7 @@ const PROFILES = {
   square,
   'aip-155': aip155,
   'aws-client-token': awsClientToken,
+  mcp,
 } as const satisfies Readonly<Record<string, Profile>>;
 
 export type ProfileName = keyof typeof PROFILES;

@@ -6,9 +6,10 @@ export function resolveDialect(dialect: Dialect): DialectPolicy | null {
   const { errors, statuses } = dialect;
   const echoKey = dialect.echoKey === 'off' ? null : dialect.echoKey;
   const repeatability = repeatabilityOf(dialect.repeatability);
+  const jsonRpc = dialect.jsonRpc === 'off' ? null : dialect.jsonRpc;
   const isPlain = errors === 'problem' && Object.keys(statuses).length === 0;
-  if (isPlain && echoKey === null && repeatability === null) return null;
-  return { errors, statuses, echoKey, repeatability };
+  if (isPlain && echoKey === null && repeatability === null && jsonRpc === null) return null;
+  return { errors, statuses, echoKey, repeatability, jsonRpc };
 }
 
 function repeatabilityOf(repeatability: Dialect['repeatability']): RepeatabilityPolicy | null {

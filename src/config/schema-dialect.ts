@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ERROR_SHAPES, KEY_PROBLEMS } from '../core/dialect.ts';
-import { POLICY_DEFAULTS as D, REPEATABILITY_DEFAULTS as R } from './defaults.ts';
-import { choice, count, duration, section } from './field.ts';
+import { POLICY_DEFAULTS as D, JSON_RPC_DEFAULTS as J, REPEATABILITY_DEFAULTS as R } from './defaults.ts';
+import { choice, count, duration, list, section, text } from './field.ts';
 import { fieldName } from './field-http.ts';
 import { nearestName } from './near.ts';
 import { PROFILE_NAMES } from './profiles.ts';
@@ -45,6 +45,19 @@ const repeatability = z.union(
   { error: 'must be off, unsupported or { window: 23h, ahead: 5m }' },
 );
 
+const jsonRpc = z.union(
+  [
+    choice(['off']),
+    section({
+      methods: list(text('text', 128), 64, 'methods')
+        .min(1, { error: 'needs at least one method' })
+        .prefault([...J.methods])
+        .describe('The methods of JSON-RPC that act, and are keyed.'),
+    }),
+  ],
+  { error: 'must be off or { methods: [tools/call] }' },
+);
+
 export const dialect = section({
   errors: choice(ERROR_SHAPES)
     .prefault(D.dialect.errors)
@@ -72,6 +85,12 @@ export const dialect = section({
     .meta({ 'x-type': '`off`, `unsupported` or a section' })
     .describe(
       'OASIS Repeatable Requests: `Repeatability-Request-ID` and `Repeatability-First-Sent` go together (else 400), a date outside the window is 412, a method that is not keyed 501, and answers carry `Repeatability-Result`, unless nothing can truly be said. `unsupported` refuses with 501 every request that asks for it, so that none is executed in the belief that it is protected. Off, the fields mean nothing here.',
+    ),
+  jsonRpc: jsonRpc
+    .prefault(D.dialect.jsonRpc)
+    .meta({ 'x-type': '`off` or a section' })
+    .describe(
+      'The bodies are messages of JSON-RPC 2.0, as in the Model Context Protocol. Only requests of the named methods are keyed; all other messages are passed on without a record, key or not. A replay gets the id of its own request, in JSON as in an event stream; a batch with a call in it is 400. Leave `/id` out of the fingerprint (`fingerprint.body.exclude`), since it is new with every try.',
     ),
 })
   .prefault({})

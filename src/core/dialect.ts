@@ -1,3 +1,4 @@
+import type { JsonRpcPolicy } from './json-rpc.ts';
 import { isField, type RawHeaders } from './wire.ts';
 
 /** What a vendor's API says of idempotency, where no ordinary field of a policy can say it. Plain data. */
@@ -14,6 +15,7 @@ export const ERROR_SHAPES = [
   'square',
   'google',
   'aws',
+  'json-rpc',
 ] as const;
 export type ErrorShape = (typeof ERROR_SHAPES)[number];
 
@@ -46,6 +48,7 @@ export type DialectPolicy = {
   /** The field in which an answer repeats the key, in lower case; null: none does. */
   readonly echoKey: string | null;
   readonly repeatability: RepeatabilityPolicy | null;
+  readonly jsonRpc: JsonRpcPolicy | null;
 };
 
 /** `Repeatability-Result`: whether this request was taken for an execution; null: nothing can truly be said. */

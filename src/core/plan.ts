@@ -108,12 +108,14 @@ function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {
   const verified = policy.message !== null && policy.message.signature !== null;
   if (mayBeKeyed(requestClass, policy) === 'no' && !verified)
     return { kind: 'bypass', policy, requestClass, why: 'idempotent' };
+  const isJsonRpc = policy.dialect !== null && policy.dialect.jsonRpc !== null;
   const found = readHeadKey(policy.key, head);
   switch (found.kind) {
     case 'invalid':
       return { kind: 'refused', policy, requestClass, code: 'key-invalid', detail: found.detail };
     case 'absent':
-      if (policy.key.presence === 'required')
+      // Which messages need one is known once they are read.
+      if (policy.key.presence === 'required' && !isJsonRpc)
         return {
           kind: 'refused',
           policy,
@@ -121,7 +123,7 @@ function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {
           code: 'key-missing',
           detail: missingKeyDetail(policy),
         };
-      return verified
+      return verified || (isJsonRpc && policy.key.presence === 'required')
         ? withScope(policy, requestClass, head, { kind: 'keyed', key: null })
         : { kind: 'bypass', policy, requestClass, why: 'no-key' };
     case 'key':

@@ -1,14 +1,13 @@
-import { findBodyKey } from '../core/body-key.ts';
+import { wholeKey } from '../core/body-key.ts';
 import { decide } from '../core/decide.ts';
 import { fingerprint } from '../core/fingerprint.ts';
-import { confirmHeadKey } from '../core/key.ts';
+import { readJsonRpc } from '../core/json-rpc.ts';
 import { type ObservedEnd, observedEnd, observedKeyspace } from '../core/observed.ts';
 import type { PlanProblem, SequenceProblem } from '../core/plan.ts';
 import type { Claim, RecordKey } from '../core/record.ts';
 import { recordKey } from '../core/record-key.ts';
 import { type ExchangeEnd, settle } from '../core/settle.ts';
 import { unreachable } from '../core/unreachable.ts';
-import { firstValue } from '../core/wire.ts';
 import { claim } from './claim.ts';
 import { forward } from './forward.ts';
 import { presentTicket } from './tickets.ts';
@@ -115,18 +114,14 @@ async function shadowClaim(
   const { policy, snapshot, head } = context;
   if (policy.message !== null && verifyDelivery(context, policy.message, body) === 'forged')
     return unkeyed('signature-invalid');
-  let key = headKey;
-  if (key === null) {
-    const found = findBodyKey(policy.key, head, body);
-    if (found.kind === 'invalid') return unkeyed('key-invalid');
-    if (found.kind === 'absent')
-      return unkeyed(policy.key.presence === 'required' ? 'key-missing' : 'no-key');
-    key = found.key;
-  } else if (
-    confirmHeadKey(policy.key, key, body, firstValue(head.rawHeaders, 'content-type')).kind === 'invalid'
-  ) {
-    return unkeyed('key-invalid');
-  }
+  const rpc = policy.dialect?.jsonRpc ?? null;
+  const message = rpc === null ? null : readJsonRpc(rpc, body);
+  if (message?.kind === 'other') return unkeyed('no-key');
+  if (message?.kind === 'refused') return unkeyed('key-invalid');
+  const found = wholeKey(policy.key, headKey, head, body);
+  if (found.kind === 'invalid') return unkeyed('key-invalid');
+  if (found.kind === 'absent') return unkeyed(policy.key.presence === 'required' ? 'key-missing' : 'no-key');
+  const { key } = found;
   // What was spent while it was only observed is known nowhere else.
   if (policy.ticket !== null && presentTicket(context, scope, key) !== 'valid')
     return unkeyed('ticket-unknown');

@@ -1,5 +1,6 @@
 import { type DialectPolicy, withDialectFields } from '../core/dialect.ts';
 import { replayHeaders } from '../core/headers.ts';
+import { readdressed } from '../core/json-rpc.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { Overload } from '../core/overload.ts';
 import type { StoredResponse } from '../core/record.ts';
@@ -26,10 +27,11 @@ export function answerProblem(
   outcome: Outcome,
   extras: ProblemExtras = {},
 ): Ending {
-  const { engine, snapshot, incoming, key, policy } = context;
+  const { engine, snapshot, incoming, key, policy, replyId } = context;
   const { status, bytesOut } = sendProblem(engine, snapshot, incoming, code, {
     ...extras,
     ...(key === null ? {} : { key }),
+    ...(typeof replyId === 'string' ? { replyId } : {}),
     dialect: policy.dialect,
   });
   return { outcome, status, problem: code, context, upstreamMs: 0, bytesOut, attempt: null };
@@ -83,6 +85,7 @@ function sendProblem(
   }: ProblemExtras & {
     readonly key?: string;
     readonly dialect?: DialectPolicy | null;
+    readonly replyId?: string;
     readonly addedHeaders?: readonly string[];
   },
 ): { readonly status: number; readonly bytesOut: number } {
@@ -110,12 +113,18 @@ function sendProblem(
   return { status: problem.status, bytesOut: problem.body.byteLength };
 }
 
+const NOT_READDRESSED =
+  'The first request with this key was executed. What is kept of its answer has no message that could be given the id of this one; ask the server for the result.';
+
 export function replay(
   context: RequestContext,
-  response: Extract<StoredResponse, { kind: 'full' }>,
+  stored: Extract<StoredResponse, { kind: 'full' }>,
   how: 'replayed' | 'joined',
 ): Ending {
-  const { engine, incoming, policy, key } = context;
+  const { engine, incoming, policy, key, replyId } = context;
+  const response = typeof replyId === 'string' ? readdressed(stored, replyId) : stored;
+  if (response === null)
+    return answerProblem(context, 'response-not-stored', 'unstored', { detail: NOT_READDRESSED });
   const { reply } = incoming;
   const bytesOut = response.body.byteLength;
   // Held until a client has read it, however slowly.

@@ -82,6 +82,8 @@ export type RequestContext = {
   readonly recordKey: RecordKey | null;
   /** Whose key it is, where that is bounded. */
   readonly principal: Principal | null;
+  /** The id that an answer of JSON-RPC has to carry, as JSON. Null or left out: no answer has one. */
+  readonly replyId?: string | null;
 };
 
 /** How a request ended: what the log line and the metrics are made of. */

@@ -15,11 +15,17 @@ export type ProblemFacts = {
   readonly retryable: boolean;
   /** A UUID that names this occurrence. */
   readonly instance: string;
+  readonly sameKey: boolean | null;
+  readonly executed: 'no' | 'yes' | 'unknown' | null;
+  readonly retryAfterMs: number | null;
+  /** The id of the JSON-RPC request, as JSON; left out where it is not known, or wants no answer. */
+  readonly replyId?: string;
 };
 
 export type Told = {
   readonly contentType: string;
-  readonly body: object;
+  /** JSON. */
+  readonly text: string;
   /** Further field lines. */
   readonly rawHeaders: readonly string[];
 };
@@ -36,6 +42,7 @@ const SHAPES: Readonly<Record<Exclude<ErrorShape, 'problem'>, Shape>> = {
   square,
   google,
   aws,
+  'json-rpc': jsonRpc,
 };
 
 export function tellProblem(shape: Exclude<ErrorShape, 'problem'>, facts: ProblemFacts): Told {
@@ -43,7 +50,7 @@ export function tellProblem(shape: Exclude<ErrorShape, 'problem'>, facts: Proble
 }
 
 function json(body: object, rawHeaders: readonly string[] = []): Told {
-  return { contentType: 'application/json', body, rawHeaders };
+  return { contentType: 'application/json', text: JSON.stringify(body), rawHeaders };
 }
 
 /** The vendor's own word for a problem; ours where it has none. */
@@ -204,6 +211,17 @@ const AWS: Words = {
 function aws({ code, detail, instance }: ProblemFacts): Told {
   const type = AWS[code] ?? pascal(code);
   return json({ __type: type, message: detail }, ['x-amzn-ErrorType', type, 'x-amzn-RequestId', instance]);
+}
+
+/** JSON-RPC 2.0 section 5.1: what is wrong with the message itself has a code of its own, the rest is the server's. */
+function jsonRpc(facts: ProblemFacts): Told {
+  const { code, detail, retryable, sameKey, executed, retryAfterMs, replyId = 'null' } = facts;
+  const isMessage = code.startsWith('key-') || code === 'bad-request' || code === 'request-too-large';
+  const data = { code, retryable, sameKey, executed, retryAfterMs };
+  const error = JSON.stringify({ code: isMessage ? -32_600 : -32_000, message: detail, data });
+  // The id goes back digit by digit, as it came.
+  const text = `{"jsonrpc":"2.0","id":${replyId},"error":${error}}`;
+  return { contentType: 'application/json', text, rawHeaders: [] };
 }
 
 function underscored(code: string): string {

@@ -20,6 +20,8 @@ export type ProblemInput = {
   readonly keyed?: 'keyed' | 'unkeyed';
   /** In place of the code's own word: what earlier requests with this key did is not known here. */
   readonly executed?: 'unknown';
+  /** The id of a JSON-RPC request, as JSON. */
+  readonly replyId?: string;
   /** In whose words, and with which statuses; null or left out: as the table has it. */
   readonly dialect?: DialectPolicy | null;
   /** The number that a producer has to send next. */
@@ -58,8 +60,11 @@ export function renderProblem(input: ProblemInput): RenderedProblem {
           title: type.title,
           retryable,
           detail: input.detail ?? type.detail,
+          sameKey: type.sameKey,
+          executed: input.executed ?? type.executed,
+          retryAfterMs,
         });
-  const body = Buffer.from(`${JSON.stringify(told.body)}\n`, 'utf8');
+  const body = Buffer.from(`${told.text}\n`, 'utf8');
   const rawHeaders = [
     'Content-Type',
     told.contentType,
@@ -119,5 +124,5 @@ function problemDetails(
   if (input.expectedSequence !== undefined) body.expectedSequence = input.expectedSequence;
   if (input.key !== undefined) body.idempotency_key = input.key;
   body.error = { type: errorTypeOf(input.code, status), code: input.code, message: detail };
-  return { contentType: 'application/problem+json', body, rawHeaders: [] };
+  return { contentType: 'application/problem+json', text: JSON.stringify(body), rawHeaders: [] };
 }

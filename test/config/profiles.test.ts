@@ -88,8 +88,11 @@ const BUILT_IN: Readonly<Record<string, string>> = {
   retain: 'retain: 24h',
   unknownRetain: 'unknownRetain: 20d',
   fingerprint: 'fingerprint: { query: raw, body: bytes, headers: [Content-Type, Content-Encoding] }',
-  status: 'status: { 4xx: complete, 401: release, 408: park, 425: release, 429: release }',
-  dialect: 'dialect: { errors: problem, statuses: { key-reused: 422 }, echoKey: off, repeatability: off }',
+  status:
+    'status: { 4xx: complete, 400: complete, 401: release, 404: complete, 408: park, 425: release, 429: release }',
+  dialect:
+    'dialect: { errors: problem, statuses: { key-reused: 422 }, echoKey: off, repeatability: off, jsonRpc: off }',
+  replay: 'replay: { withhold: [] }',
 };
 
 /** What would not go together with a value that is put back alone. */
@@ -211,6 +214,31 @@ describe('repeatability', () => {
   it('at the very edge of retain is allowed', () => {
     expect(faultsOf(route('retain: 1384m'))).toHaveLength(1);
     expect(faultsOf(route('retain: 1385m'))).toEqual([]);
+  });
+});
+
+describe('JSON-RPC', () => {
+  const route = (fields: string): string => `routes:\n  - name: r\n    profile: mcp\n    ${fields}\n`;
+
+  it.each([
+    ['fingerprint: { body: bytes }', 'fingerprint.body compares the id'],
+    ['fingerprint: { body: { exclude: [/params/_meta] } }', 'fingerprint.body compares the id'],
+    ['fingerprint: { body: { select: [/params] } }', ''],
+    ['fingerprint: { body: none }', ''],
+  ])('with %s is warned of where a repeat would be another request', (fields, message) => {
+    expect(okOf(route(fields)).config.warnings.join()).toContain(message);
+    if (message === '') expect(okOf(route(fields)).config.warnings).toEqual([]);
+  });
+
+  it('goes with no task, sequence or message', () => {
+    expect(faultsOf(route('task: {}'))[0]).toMatch(/^o\.yaml:5:\d+: .*does not go together with task/);
+    expect(faultsOf(route('sequence: {}')).join('\n')).toContain('does not go together with sequence');
+  });
+
+  it('needs a method', () => {
+    expect(faultsOf(route('dialect: { jsonRpc: { methods: [] } }'))[0]).toContain(
+      'needs at least one method',
+    );
   });
 });
 

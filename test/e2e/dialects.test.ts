@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PROFILE_NAMES, type ProfileName } from '../../src/config/profiles.ts';
 import { type Arrival, type CountingBackend, startCountingBackend } from '../support/counting-backend.ts';
+import { DIALECTS, google, type Sent } from '../support/dialect-requests.ts';
 import { startProxyWith, type TestProxy } from '../support/proxy.ts';
 
 /** Every profile over real sockets, as a client of that API meets it. */
@@ -29,113 +30,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => backend.close());
-
-type Sent = { readonly headers: Readonly<Record<string, string>>; readonly body: object };
-
-const HEADER =
-  (name: string) =>
-  (key: string, amount: number): Sent => ({
-    headers: { [name]: key },
-    body: { amount },
-  });
-const MEMBER =
-  (name: string) =>
-  (key: string, amount: number): Sent => ({
-    headers: {},
-    body: { [name]: key, amount },
-  });
-const FIRST_SENT = new Date().toUTCString();
-
-type Dialect = {
-  readonly send: (key: string, amount: number) => Sent;
-  readonly mismatch: readonly [number, unknown];
-  readonly inFlight: readonly [number, unknown];
-  /** Null: a request without a key is passed on. */
-  readonly missing: readonly [number, unknown] | null;
-};
-
-const anyText = expect.any(String);
-const stripeError = (type: string, code: string) => ({ error: { type, code, message: anyText } });
-const flat = (code: string) => ({ type: 'invalid_request', code, message: anyText });
-const azure = (code: string) => ({ error: { code, message: anyText } });
-const square = (code: string) => ({
-  errors: [expect.objectContaining({ category: 'INVALID_REQUEST_ERROR', code })],
-});
-const google = (status: string, reason: string) => ({
-  error: expect.objectContaining({ status, details: [expect.objectContaining({ reason })] }),
-});
-const aws = (type: string) => ({ __type: type, message: anyText });
-const problem = (code: string) => expect.objectContaining({ code, detail: anyText });
-const paypal = (issue: string) => expect.objectContaining({ details: [{ issue, description: anyText }] });
-const adyen = (errorCode: string) => expect.objectContaining({ errorCode });
-const checkout = (code: string) => expect.objectContaining({ error_codes: [code] });
-
-/** `waits`: the profile leaves a repeat waiting for the answer, as the built-in defaults do. */
-const DIALECTS: Readonly<Record<ProfileName, Dialect>> = {
-  ietf: {
-    send: (key, amount) => HEADER('Idempotency-Key')(`"${key}"`, amount),
-    mismatch: [422, problem('key-reused')],
-    inFlight: [201, expect.anything()],
-    missing: [400, problem('key-missing')],
-  },
-  stripe: {
-    send: HEADER('Idempotency-Key'),
-    mismatch: [400, stripeError('idempotency_error', 'key-reused')],
-    inFlight: [409, stripeError('idempotency_error', 'idempotency_key_in_use')],
-    missing: null,
-  },
-  acp: {
-    send: HEADER('Idempotency-Key'),
-    mismatch: [422, flat('idempotency_conflict')],
-    inFlight: [409, flat('idempotency_in_flight')],
-    missing: [400, flat('idempotency_key_required')],
-  },
-  'azure-repeatability': {
-    send: (key, amount) => ({
-      headers: { 'Repeatability-Request-ID': key, 'Repeatability-First-Sent': FIRST_SENT },
-      body: { amount },
-    }),
-    mismatch: [400, azure('KeyReused')],
-    inFlight: [409, azure('InFlight')],
-    missing: null,
-  },
-  paypal: {
-    send: HEADER('PayPal-Request-Id'),
-    mismatch: [422, paypal('DUPLICATE_REQUEST_ID')],
-    inFlight: [409, paypal('PREVIOUS_REQUEST_IN_PROGRESS')],
-    missing: null,
-  },
-  adyen: {
-    send: HEADER('idempotency-key'),
-    mismatch: [422, adyen('key-reused')],
-    inFlight: [409, adyen('704')],
-    missing: null,
-  },
-  checkout: {
-    send: HEADER('Cko-Idempotency-Key'),
-    mismatch: [422, checkout('key_reused')],
-    inFlight: [409, checkout('in_flight')],
-    missing: null,
-  },
-  square: {
-    send: MEMBER('idempotency_key'),
-    mismatch: [400, square('IDEMPOTENCY_KEY_REUSED')],
-    inFlight: [409, square('CONFLICT')],
-    missing: null,
-  },
-  'aip-155': {
-    send: MEMBER('requestId'),
-    mismatch: [400, google('INVALID_ARGUMENT', 'KEY_REUSED')],
-    inFlight: [201, expect.anything()],
-    missing: null,
-  },
-  'aws-client-token': {
-    send: MEMBER('clientToken'),
-    mismatch: [400, aws('IdempotentParameterMismatch')],
-    inFlight: [201, expect.anything()],
-    missing: null,
-  },
-};
 
 type Answered = { readonly status: number; readonly headers: Headers; readonly body: unknown };
 

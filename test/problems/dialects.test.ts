@@ -24,7 +24,7 @@ function render(
     docsUrl: 'https://docs.example.com/problems',
     key: 'k1',
     detail: 'What to do.',
-    dialect: { errors, statuses, echoKey: null, repeatability: null },
+    dialect: { errors, statuses, echoKey: null, repeatability: null, jsonRpc: null },
   });
   const fields = new Map<string, string>();
   for (let i = 0; i < rawHeaders.length; i += 2)
@@ -85,6 +85,16 @@ describe('the body that a client of an API reads', () => {
     },
   });
 
+  const rpc = (number: number, code: string, data: object) => ({
+    jsonrpc: '2.0',
+    id: null,
+    error: {
+      code: number,
+      message: 'What to do.',
+      data: { code, retryable: false, retryAfterMs: null, ...data },
+    },
+  });
+
   it.each([
     ['stripe', 'key-reused', error('idempotency_error', 'key-reused')],
     ['stripe', 'in-flight', error('idempotency_error', 'idempotency_key_in_use')],
@@ -120,10 +130,32 @@ describe('the body that a client of an API reads', () => {
     ['google', 'in-flight', google(409, 'ABORTED', 'IN_FLIGHT')],
     ['google', 'outcome-unknown', google(409, 'FAILED_PRECONDITION', 'OUTCOME_UNKNOWN')],
     ['aws', 'key-reused', { __type: 'IdempotentParameterMismatch', message: 'What to do.' }],
+    ['json-rpc', 'key-invalid', rpc(-32_600, 'key-invalid', { executed: 'no', sameKey: false })],
+    ['json-rpc', 'outcome-unknown', rpc(-32_000, 'outcome-unknown', { executed: 'unknown', sameKey: true })],
     ['aws', 'outcome-unknown', { __type: 'OutcomeUnknown', message: 'What to do.' }],
   ] as const)('%s: %s', (shape, code, body) => {
     expect(render(shape, code).body).toEqual(body);
   });
+});
+
+describe('a problem in JSON-RPC', () => {
+  it.each(['7', '"a\\u00e9"', '12345678901234567890', '1.50'])(
+    'gives the id %s back as it came',
+    (replyId) => {
+      const { body } = renderProblem({
+        code: 'in-flight',
+        instance: INSTANCE,
+        docsUrl: null,
+        replyId,
+        dialect: { errors: 'json-rpc', statuses: {}, echoKey: null, repeatability: null, jsonRpc: null },
+      });
+
+      expect(body.toString('utf8')).toContain(`{"jsonrpc":"2.0","id":${replyId},"error":{`);
+      expect(JSON.parse(body.toString('utf8'))).toMatchObject({
+        error: { data: { code: 'in-flight', retryable: true, retryAfterMs: 1000 } },
+      });
+    },
+  );
 });
 
 describe('the field lines that a dialect adds', () => {
@@ -139,6 +171,7 @@ describe('the field lines that a dialect adds', () => {
         statuses: {},
         echoKey: 'idempotency-key',
         repeatability: { kind: 'window', windowMs: 1, aheadMs: 1 },
+        jsonRpc: null,
       },
     }).rawHeaders.join('\n');
 

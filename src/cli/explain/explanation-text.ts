@@ -149,6 +149,8 @@ function whyBypassed(why: Extract<Explanation, { kind: 'bypassed' }>['why']): st
       return 'it carries no key, and the route does not require one (key.required)';
     case 'no-sequence':
       return 'it carries no number of a producer, and the route does not require one (sequence.required)';
+    case 'other-message':
+      return 'it is a message of JSON-RPC of a method that is not keyed (dialect.jsonRpc.methods)';
     default:
       return unreachable(why);
   }

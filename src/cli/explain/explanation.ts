@@ -4,6 +4,7 @@ import { findBodyKey } from '../../core/body-key.ts';
 import { type Decision, decide } from '../../core/decide.ts';
 import type { DialectPolicy } from '../../core/dialect.ts';
 import { fingerprint } from '../../core/fingerprint.ts';
+import { readJsonRpc } from '../../core/json-rpc.ts';
 import { confirmHeadKey, readHeadKey } from '../../core/key.ts';
 import { type LockResources, lockOf, lockResources } from '../../core/lock-policy.ts';
 import type { RequestClass } from '../../core/outcome.ts';
@@ -37,7 +38,7 @@ export type Explanation =
       readonly kind: 'bypassed';
       readonly policy: RoutePolicy;
       readonly requestClass: RequestClass;
-      readonly why: Extract<Planned, { kind: 'bypass' }>['why'];
+      readonly why: Extract<Planned, { kind: 'bypass' }>['why'] | 'other-message';
       readonly locks: LockResources | null;
     }
   | {
@@ -163,6 +164,13 @@ function explainKeyed(
     return { kind: 'refused', route: policy.name, requestClass, code, detail, dialect: policy.dialect };
   };
   if (body.byteLength > policy.requestBytesMax) return tooLarge(policy, requestClass);
+  const rpc = policy.dialect?.jsonRpc ?? null;
+  const message = rpc === null ? null : readJsonRpc(rpc, body);
+  if (message?.kind === 'refused') return refused('key-invalid', message.detail);
+  if (message?.kind === 'other') {
+    const locks = locksOf(planned, head, body);
+    return { kind: 'bypassed', policy, requestClass, why: 'other-message', locks };
+  }
   const inHead = readHeadKey(policy.key, head);
   const contentType = firstValue(head.rawHeaders, 'content-type');
   const found = inHead.kind === 'key' ? inHead : findBodyKey(policy.key, head, body);
