@@ -8,8 +8,10 @@ import { createOwners } from './engine/owner.ts';
 import { createReconciler } from './engine/reconcile.ts';
 import { createResealer } from './engine/resealer.ts';
 import { createSettler } from './engine/settler.ts';
+import { createSightings, TRUSTED_CLOCK } from './engine/sightings.ts';
 import { createTicketDesk } from './engine/ticket-desk.ts';
 import type { Engine } from './engine/types.ts';
+import { createVersions } from './engine/versions.ts';
 import { createLog, type Log, type LogDestination } from './observe/log.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
 import { createOverload, type OverloadParts } from './overload.ts';
@@ -109,6 +111,12 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
       onError: (error) => log.unexpected(error),
     }),
     settler,
+    versions: createVersions({
+      ...{ store, settler, monotonicMs, newOwner: createOwners(randomBytes) },
+      waiters: overload.waiters,
+      sightings: SERVER_STORES.has(store.kind) ? createSightings(monotonicMs) : TRUSTED_CLOCK,
+      onError: (error) => log.unexpected(error),
+    }),
     reconciler: createReconciler({
       ...{ store, metrics, log, budget: overload.budget, wallMs, monotonicMs },
       probesMax: REPEAT_PROBES_MAX,

@@ -4,14 +4,13 @@ import { fingerprint } from './core/fingerprint.ts';
 import { readJsonRpc } from './core/json-rpc.ts';
 import { lockOf } from './core/lock-policy.ts';
 import { missingKeyDetail, type Planned, plan } from './core/plan.ts';
+import { versionUse } from './core/precondition.ts';
 import { recordKeysOf } from './core/record-key.ts';
 import { reservedRest } from './core/reserved.ts';
 import { unreachable } from './core/unreachable.ts';
 import type { ClaimAnswer } from './engine/claim.ts';
 import { countDemand } from './engine/demand.ts';
-import { execute } from './engine/execute.ts';
 import { forward } from './engine/forward.ts';
-import { forwardLocked } from './engine/forward-locked.ts';
 import type { HeldBody } from './engine/held-body.ts';
 import { join } from './engine/join.ts';
 import { claimBounded } from './engine/new-keys.ts';
@@ -26,8 +25,10 @@ import { startTask } from './engine/task.ts';
 import { presentTicket, recallTicket } from './engine/tickets.ts';
 import type { Ending, Engine, RequestContext, Snapshot } from './engine/types.ts';
 import { verifyDelivery } from './engine/verify.ts';
+import { executeGranted } from './engine/versioned.ts';
 import { guard } from './http/guard.ts';
 import type { Incoming } from './http/seam.ts';
+import { forwardUnkeyed, handleUnkeyed } from './pipeline-unkeyed.ts';
 import type { StoreUnavailable } from './store/contract.ts';
 
 /**
@@ -68,12 +69,14 @@ export async function handleRequest(engine: Engine, snapshot: Snapshot, incoming
 /** What a request will hold here: observing holds back nothing, so what it observes is passed on at once. */
 function heldOf(
   planned: Exclude<Planned, { kind: 'not-found' }>,
-  { body }: Incoming,
+  incoming: Incoming,
 ): 'unkeyed' | 'keyed' | 'keyed-with-body' {
-  const locked = lockOf(planned.policy, planned.requestClass) !== null;
-  if (planned.kind === 'refused' || planned.policy.mode === 'observe') return 'unkeyed';
-  if (planned.kind === 'bypass' && !locked) return 'unkeyed';
-  return body.framing === 'none' ? 'keyed' : 'keyed-with-body';
+  const { policy, requestClass } = planned;
+  const readFirst =
+    lockOf(policy, requestClass) !== null || versionUse(policy, incoming.head.method).kind === 'write';
+  if (planned.kind === 'refused' || policy.mode === 'observe') return 'unkeyed';
+  if (planned.kind === 'bypass' && !readFirst) return 'unkeyed';
+  return incoming.body.framing === 'none' ? 'keyed' : 'keyed-with-body';
 }
 
 async function handlePlanned(
@@ -85,7 +88,7 @@ async function handlePlanned(
     case 'bypass':
       if (planned.why === 'no-key' && planned.policy.mode === 'observe')
         noteObserved(context, 'no-key', { recordKey: null, status: null });
-      return await handleBypass(context);
+      return await handleUnkeyed(context);
     case 'refused':
       // Observing changes nothing: what would be refused is counted and passed on.
       if (
@@ -107,42 +110,6 @@ async function handlePlanned(
     default:
       return unreachable(planned);
   }
-}
-
-/** One write to the backend costs less than a stream, and a body in memory can be sent again if nothing was sent. */
-const SMALL_BODY_BYTES_MAX = 16 * 1024;
-
-async function handleBypass(context: RequestContext): Promise<Ending> {
-  if (lockOf(context.policy, context.requestClass) !== null) return await handleLocked(context);
-  const { lengthBytes } = context.incoming.body;
-  if (lengthBytes === null || lengthBytes === 0 || lengthBytes > SMALL_BODY_BYTES_MAX) {
-    return await forward(context, { kind: 'as-it-comes' });
-  }
-  const read = await readBody(context, SMALL_BODY_BYTES_MAX);
-  if (read.kind === 'ended') return read.ending;
-  try {
-    return await forward(context, { kind: 'read', bytes: read.body.bytes() });
-  } finally {
-    read.body.drop();
-  }
-}
-
-/** Read whole before it waits in a queue: a client that sends slowly must not hold what others wait for. */
-async function handleLocked(context: RequestContext): Promise<Ending> {
-  const read = await readBody(context, context.policy.requestBytesMax);
-  if (read.kind === 'ended') return read.ending;
-  try {
-    return await forwardUnkeyed(context, read.body);
-  } finally {
-    read.body.drop();
-  }
-}
-
-async function forwardUnkeyed(context: RequestContext, body: HeldBody): Promise<Ending> {
-  const lock = lockOf(context.policy, context.requestClass);
-  return lock === null
-    ? await forward(context, { kind: 'read', bytes: body.bytes() })
-    : await forwardLocked(context, lock, body.bytes());
 }
 
 /** A request that has a record, by its key or by its number. */
@@ -240,7 +207,8 @@ async function act(
   switch (decision.kind) {
     case 'execute': {
       const held = { recordKey: claimed.recordKey, owner: claimed.owner, token: decision.token };
-      return await execute(context, held, decision.attempt, claimed.sentMs, body.bytes());
+      const granted = { claim: held, attempt: decision.attempt, sentMs: claimed.sentMs };
+      return await executeGranted(context, granted, body.bytes());
     }
     case 'replay':
     case 'unseal':

@@ -85,6 +85,7 @@ export async function drainProxying(config: ResolvedConfig, proxying: Proxying):
   await upstream.close();
   engine.keepAlive.stop();
   engine.locks.stop();
+  engine.versions.stop();
   base.overload.stop();
 }
 

@@ -37,7 +37,7 @@ export function guardLimits({ limits }: ResolvedConfig): Snapshot['guardLimits']
 }
 
 /** Dropped by a hop, a conditional write becomes an unconditional one. */
-const CONDITION_FIELDS = ['if-match', 'if-none-match', 'if-unmodified-since'];
+const CONDITION_FIELDS = ['if-match', 'if-none-match', 'if-unmodified-since', 'if-range'];
 
 /** The fields that say who asks and which operation it is: a hop must not be told to drop them. */
 export function reliedOn(config: ResolvedConfig): ReadonlySet<string> {

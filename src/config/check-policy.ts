@@ -78,8 +78,7 @@ export function checkPolicy(policy: Policy | Route, top: Top | null, around: Con
         sameForEveryRepeat: [...policy.scope.headers, ...policy.fingerprint.headers],
       }),
     );
-  if (policy.precondition !== 'off')
-    found.push(...checkPrecondition(policy.precondition, (...path) => at('precondition', ...path)));
+  found.push(...checkPrecondition(policy, around));
   found.push(...checkMessage(policy, at));
   found.push(...checkTask(policy, top, at));
   const locked = wholeLock(policy.lock);

@@ -68,6 +68,10 @@ export const RECONCILE_DEFAULTS = {
 export const PRECONDITION_DEFAULTS = {
   methods: ['PUT', 'PATCH', 'DELETE'],
   require: 'if-match',
+  versions: 'backend',
+  wait: '2s',
+  retain: '30d',
+  issue: 'reads-and-writes',
 } as const;
 /** Within `lock`, where there is one. */
 export const LOCK_DEFAULTS = { wait: '5s', queue: 100, lease: '15s' } as const;

@@ -3,5 +3,13 @@ import type { Precondition } from './schema-precondition.ts';
 
 export function resolvePrecondition(precondition: Precondition): PreconditionPolicy | null {
   if (precondition === 'off') return null;
-  return { methods: precondition.methods, require: precondition.require };
+  const { methods, require, versions, resource, wait, retain, issue } = precondition;
+  return {
+    methods,
+    require,
+    versions:
+      versions === 'backend'
+        ? { kind: 'backend' }
+        : { kind: 'store', resource: resource ?? null, waitMs: wait, retainMs: retain, issue },
+  };
 }

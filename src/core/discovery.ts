@@ -40,6 +40,8 @@ export type RouteDescription = {
   readonly precondition: {
     readonly methods: readonly string[];
     readonly require: 'if-match' | 'none';
+    /** Whose ETags they are. */
+    readonly versions: 'backend' | 'store';
   } | null;
   /** Which keyed requests are answered 202 and executed in the background; null: none. */
   readonly task: Pick<TaskPolicy, 'respond' | 'onRepeat' | 'waitMs'> | null;
@@ -96,7 +98,11 @@ export function describeRoute(policy: RoutePolicy): RouteDescription {
     precondition:
       policy.precondition === null
         ? null
-        : { methods: policy.precondition.methods, require: policy.precondition.require },
+        : {
+            methods: policy.precondition.methods,
+            require: policy.precondition.require,
+            versions: policy.precondition.versions.kind,
+          },
     task: policy.task === null ? null : describeTask(policy.task),
     sequence:
       policy.sequence === null

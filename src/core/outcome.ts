@@ -13,6 +13,7 @@ export const OUTCOMES = [
   'in_flight',
   'locked',
   'mismatch',
+  'stale',
   'rejected',
   'overloaded',
   'store_unavailable',

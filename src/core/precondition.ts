@@ -1,3 +1,4 @@
+import type { ResourceTemplate } from './resource.ts';
 import { allValues, type RawHeaders } from './wire.ts';
 
 /** Conditional requests (RFC 9110 section 13): what a client asks for, and what a route demands of its writes. */
@@ -6,7 +7,39 @@ export type PreconditionPolicy = {
   /** Case-sensitive. The methods that write the resource. */
   readonly methods: readonly string[];
   readonly require: 'if-match' | 'none';
+  readonly versions: { readonly kind: 'backend' } | KeptVersions;
 };
+
+/** Versions that Onceward keeps, for a backend that has none. */
+export type KeptVersions = {
+  readonly kind: 'store';
+  /** Null: the whole path. */
+  readonly resource: ResourceTemplate | null;
+  /** For a write in flight to the same resource. */
+  readonly waitMs: number;
+  readonly retainMs: number;
+  readonly issue: 'reads-and-writes' | 'reads';
+};
+
+export type VersionUse =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'read'; readonly kept: KeptVersions }
+  | { readonly kind: 'write'; readonly kept: KeptVersions };
+
+const NO_USE: VersionUse = { kind: 'none' };
+
+/** What a request is to the versions that are kept here. */
+export function versionUse(
+  {
+    mode,
+    precondition,
+  }: { readonly mode: 'enforce' | 'observe'; readonly precondition: PreconditionPolicy | null },
+  method: string,
+): VersionUse {
+  if (precondition === null || precondition.versions.kind === 'backend' || mode === 'observe') return NO_USE;
+  if (precondition.methods.includes(method)) return { kind: 'write', kept: precondition.versions };
+  return method === 'GET' || method === 'HEAD' ? { kind: 'read', kept: precondition.versions } : NO_USE;
+}
 
 export type EntityTag = {
   readonly strength: 'strong' | 'weak';

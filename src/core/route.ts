@@ -41,7 +41,8 @@ function matchesHeaders(wanted: RouteMatch['headers'], rawHeaders: RawHeaders): 
   return true;
 }
 
-function hostOnly(host: string): string {
+/** Without port and root label, in lower case: as one host is compared with another. */
+export function hostOnly(host: string): string {
   const colon = host.indexOf(':', host.lastIndexOf(']'));
   const end = colon === -1 ? host.length : colon;
   // The root label names the same host (RFC 1034 section 3.1); with it a request must not slip past its route.

@@ -1,5 +1,4 @@
 import { forwardRequestHeaders, retryAfterMs, withContentLength } from '../core/headers.ts';
-import type { RoutePolicy } from '../core/policy.ts';
 import type { Claim, PlainResponse, WriteResult } from '../core/record.ts';
 import { type Settlement, settle } from '../core/settle.ts';
 import { unreachable } from '../core/unreachable.ts';
@@ -9,12 +8,14 @@ import type { OutgoingRequest } from '../http/seam.ts';
 import { StoreUnavailable } from '../store/contract.ts';
 import type { Hold } from '../store/keep-alive.ts';
 import { forwardFacts, unreachableDetail } from './forward.ts';
+import { leaseMarginMs } from './lease-margin.ts';
 import { endLocks, giveBack, lockLasts, takeLocksUnder, withLockTokens } from './lock.ts';
 import type { HeldLocks } from './lock-keeper.ts';
 import { markAnswer } from './mark-answer.ts';
 import { answerProblem, answerStoreUnavailable } from './respond.ts';
 import { heldForm } from './sealing.ts';
 import type { Ending, RequestContext } from './types.ts';
+import type { VersionedWrite } from './versioned-write.ts';
 
 /**
  * An execution under a claim, from the claim to its settlement. From here on no failure of the store lets the request
@@ -26,6 +27,7 @@ export async function execute(
   attempt: number,
   claimSentMs: number,
   body: Uint8Array,
+  reservation: VersionedWrite | null = null,
 ): Promise<Ending> {
   const { engine, policy } = context;
   const lost = once(() => claimLost(context));
@@ -37,6 +39,7 @@ export async function execute(
     const refused = await markDispatch(context, claim, hold);
     if (refused !== null) {
       locks?.release();
+      await reservation?.settle({ kind: 'unchanged' });
       return refused;
     }
   }
@@ -49,13 +52,9 @@ export async function execute(
     budget: engine.budget,
     timeouts: policy.timeouts,
     wallMs: engine.wallMs,
-    beforeDispatch: () =>
-      hold.leaseLeftMs() > leaseMarginMs(policy) &&
-      lockLasts(policy.lock, locks) === 'yes' &&
-      engine.shuttingDown() === 'no'
-        ? 'go'
-        : 'stop',
+    beforeDispatch: () => mayDispatch(context, hold, locks, reservation),
     mark: (head, size, end) => markAnswer(context, head, size, end),
+    editHead: reservation?.editHead ?? null,
     onClientTimeout: () => {
       answered = answerProblem(context, 'upstream-timeout', 'parked');
     },
@@ -68,6 +67,7 @@ export async function execute(
     hold.release();
     engine.metrics.upstreamEnded(policy.name, captured.upstreamMs / 1000);
     const settlement = settle(captured.end, captured.body, policy);
+    const versioned = reservation?.settleBy(settlement, captured.head?.status ?? null);
     const written = await write(context, claim, settlement, {
       captured,
       body: () => capture.body(),
@@ -77,6 +77,7 @@ export async function execute(
     });
     if (locks !== null)
       endLocks(locks, captured.end, policy.timeouts.lateAnswerMs > 0 ? 'waited-for' : 'not-waited-for');
+    if (versioned !== undefined) await versioned;
     if (answered !== null && settlement.kind === 'complete' && written === 'ok')
       engine.metrics.resolved('late-answer', 'completed');
     return { ...answer(context, capture, captured, settlement, written, answered), attempt };
@@ -87,12 +88,20 @@ export async function execute(
   } finally {
     stopShutdown();
     hold.release();
+    reservation?.abandon();
   }
 }
 
-/** The part of a lease that is kept for the way from the last look to the first byte. */
-function leaseMarginMs(policy: RoutePolicy): number {
-  return policy.leaseMs * 0.2;
+/** The last look before the first byte leaves. */
+function mayDispatch(
+  { engine, policy }: RequestContext,
+  hold: Hold,
+  locks: HeldLocks | null,
+  reservation: VersionedWrite | null,
+): 'go' | 'stop' {
+  const leftMs = Math.min(hold.leaseLeftMs(), reservation?.leaseLeftMs() ?? Number.POSITIVE_INFINITY);
+  const lasts = leftMs > leaseMarginMs(policy) && lockLasts(policy.lock, locks) === 'yes';
+  return lasts && engine.shuttingDown() === 'no' ? 'go' : 'stop';
 }
 
 /** Null: marked, go on. Without a proven mark nothing is dispatched. */

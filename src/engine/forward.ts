@@ -3,7 +3,7 @@ import type { Outcome } from '../core/outcome.ts';
 import type { ExchangeEnd } from '../core/settle.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { type Passed, pass } from '../http/pass.ts';
-import type { OutgoingBody, OutgoingRequest } from '../http/seam.ts';
+import type { EditHead, OutgoingBody, OutgoingRequest } from '../http/seam.ts';
 import { endLocks, lockLasts, withLockTokens } from './lock.ts';
 import type { HeldLocks } from './lock-keeper.ts';
 import { answerProblem, type ProblemExtras } from './respond.ts';
@@ -22,6 +22,7 @@ export type ForwardNote = {
   readonly onExchangeEnd?: (end: ExchangeEnd) => void;
   /** What the request holds until its exchange is over. */
   readonly locks?: HeldLocks;
+  readonly editHead?: EditHead;
 };
 
 export async function forward(
@@ -40,12 +41,14 @@ export async function forward(
       timeouts: policy.timeouts,
       wallMs: engine.wallMs,
       addedHeaders,
+      editHead: note.editHead ?? null,
       beforeDispatch: locks === null ? null : () => (lockLasts(policy.lock, locks) === 'yes' ? 'go' : 'stop'),
     });
     if (attempt === 1 && mayRetry(context, body, passed)) continue;
     note.onExchangeEnd?.(passed.end);
     if (locks !== null) endLocks(locks, passed.end, 'not-waited-for');
-    return ending(context, passed, note);
+    engine.metrics.upstreamEnded(policy.name, passed.upstreamMs / 1000);
+    return endingOf(context, passed, note);
   }
 }
 
@@ -73,7 +76,11 @@ function mayRetry(context: RequestContext, body: ForwardBody, passed: Passed): b
   return body.kind === 'read' || incoming.body.taken() === 'untouched';
 }
 
-function outgoing(context: RequestContext, body: ForwardBody, locks: HeldLocks | null): OutgoingRequest {
+export function outgoing(
+  context: RequestContext,
+  body: ForwardBody,
+  locks: HeldLocks | null,
+): OutgoingRequest {
   const { head, incoming } = context;
   const headers = withLockTokens(forwardRequestHeaders(head.rawHeaders, forwardFacts(context, null)), locks);
   const framed = incoming.body.framing !== 'none';
@@ -109,10 +116,9 @@ function streamed(context: RequestContext, tap: ((chunk: Uint8Array) => void) | 
   };
 }
 
-function ending(context: RequestContext, passed: Passed, note: ForwardNote): Ending {
-  const { engine, incoming, policy } = context;
+export function endingOf(context: RequestContext, passed: Passed, note: ForwardNote): Ending {
+  const { incoming } = context;
   const { end, upstreamMs } = passed;
-  engine.metrics.upstreamEnded(policy.name, upstreamMs / 1000);
   const outcome: Outcome = note.unprotected === undefined ? 'bypassed' : 'unstored';
   const open = incoming.reply.state() === 'open';
   switch (end.kind) {
@@ -150,7 +156,7 @@ function ending(context: RequestContext, passed: Passed, note: ForwardNote): End
 }
 
 /** Without a key only an idempotent request may be sent again after it was sent once (RFC 9110 section 9.2.2). */
-function unprotected(context: RequestContext): ProblemExtras {
+export function unprotected(context: RequestContext): ProblemExtras {
   return context.requestClass === 'unsafe' ? { keyed: 'unkeyed' } : {};
 }
 

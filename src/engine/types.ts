@@ -20,6 +20,7 @@ import type { Sealing } from './sealing.ts';
 import type { Settler } from './settler.ts';
 import type { TaskRoom } from './task-room.ts';
 import type { TicketDesk } from './ticket-desk.ts';
+import type { Versions } from './versions.ts';
 
 /** What lives as long as the process. */
 export type Engine = {
@@ -27,6 +28,7 @@ export type Engine = {
   readonly keepAlive: KeepAlive;
   readonly locks: LockKeeper;
   readonly settler: Settler;
+  readonly versions: Versions;
   readonly reconciler: Reconciler;
   readonly metrics: Metrics;
   /** What routes with `mode: observe` saw. */

@@ -2,7 +2,15 @@ import { endToEndResponseHeaders, mayHaveBody } from '../core/headers.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import type { ExchangeEnd } from '../core/settle.ts';
 import { firstValue, type ResponseHead } from '../core/wire.ts';
-import type { ByteBudget, Exchange, ExchangeSink, OutgoingRequest, Reply, Upstream } from './seam.ts';
+import type {
+  ByteBudget,
+  EditHead,
+  Exchange,
+  ExchangeSink,
+  OutgoingRequest,
+  Reply,
+  Upstream,
+} from './seam.ts';
 
 /**
  * One execution under a claim: the response is captured at the upstream's speed and streamed on to the client,
@@ -37,6 +45,8 @@ export type CaptureOptions = {
     body: 'within-limit' | 'over-limit',
     end: 'proven' | 'unproven',
   ) => string[];
+  /** Before anything is stored or sent. */
+  readonly editHead: EditHead | null;
   /** The client has waited long enough and has seen nothing yet: answer it. The exchange goes on. */
   readonly onClientTimeout: () => void;
 };
@@ -110,9 +120,10 @@ class CaptureRun implements Capture, ExchangeSink {
     const options = this.#options;
     this.#clearTimer('progress');
     this.#receivedAtMs = options.wallMs();
+    const rawHeaders = endToEndResponseHeaders(head.rawHeaders, this.#receivedAtMs);
     this.#head = {
       status: head.status,
-      rawHeaders: endToEndResponseHeaders(head.rawHeaders, this.#receivedAtMs),
+      rawHeaders: options.editHead === null ? rawHeaders : options.editHead(head.status, rawHeaders),
     };
     const hasBody = mayHaveBody(head.status) && options.request.method !== 'HEAD';
     const length = firstValue(head.rawHeaders, 'content-length');

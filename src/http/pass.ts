@@ -2,7 +2,7 @@ import { endToEndResponseHeaders } from '../core/headers.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import type { ExchangeEnd } from '../core/settle.ts';
 import type { ResponseHead } from '../core/wire.ts';
-import type { Exchange, ExchangeSink, OutgoingRequest, Reply, Upstream } from './seam.ts';
+import type { EditHead, Exchange, ExchangeSink, OutgoingRequest, Reply, Upstream } from './seam.ts';
 
 /** One exchange without a record: streamed both ways with back-pressure, nothing kept. */
 
@@ -24,6 +24,8 @@ export type PassOptions = {
   readonly addedHeaders: readonly string[];
   /** The last look before the first byte leaves, where there is something to look at. */
   readonly beforeDispatch: (() => 'go' | 'stop') | null;
+  /** The field lines of a final response as the client shall see them. */
+  readonly editHead: EditHead | null;
 };
 
 /** The answer's body has been ended, or the connection broken, when a head came; else the reply is still open. */
@@ -77,10 +79,11 @@ class PassRun implements ExchangeSink {
   }
 
   head(head: ResponseHead): void {
-    const { reply, wallMs, addedHeaders } = this.#options;
+    const { reply, wallMs, addedHeaders, editHead } = this.#options;
     this.#clearTimers('progress');
     this.#status = head.status;
-    const rawHeaders = endToEndResponseHeaders(head.rawHeaders, wallMs());
+    let rawHeaders = endToEndResponseHeaders(head.rawHeaders, wallMs());
+    if (editHead !== null) rawHeaders = editHead(head.status, rawHeaders);
     for (const item of addedHeaders) rawHeaders.push(item);
     reply.begin({ status: head.status, rawHeaders });
     queueMicrotask(this.#headStandsAlone);

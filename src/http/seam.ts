@@ -90,6 +90,9 @@ export type ExchangeSink = {
   end(end: ExchangeEnd): void;
 };
 
+/** Of a final response: its end-to-end field lines as they are stored and sent on. */
+export type EditHead = (status: number, rawHeaders: string[]) => string[];
+
 export type Exchange = {
   pause(): void;
   resume(): void;

@@ -26,6 +26,8 @@ export type Log = {
   claimLost(route: string, recordKey: RecordKey): void;
   /** A lock was another's, or could have been, before its holder was done. */
   lockLost(route: string): void;
+  /** A write was made after its resource had been given to another. `recordKey`: of its key, where it had one. */
+  versionLost(route: string, recordKey: RecordKey | null): void;
   /** A stored response did not open and was not served. `keyId`: under which key it says it is. */
   responseUnreadable(route: string, recordKey: RecordKey, reason: UnreadableReason, keyId: string): void;
   storeUnavailable(reason: StoreUnavailableReason, message: string): void;
@@ -58,6 +60,7 @@ const STACK_CHARS_MAX = 4_000;
 const INCIDENT_WINDOW_MS = 1_000;
 
 /** One JSON object a line: level, time (ISO 8601), the fields, msg. */
+// tidy: a method for each thing that is told, a few lines each.
 export function createLog(options: LogOptions): Log {
   const { destination, wallMs } = options;
   const logger = pino(
@@ -76,6 +79,14 @@ export function createLog(options: LogOptions): Log {
   return {
     requestEnded(fields) {
       if (requests === 'logged') destination.write(requestLine(fields, wallMs()));
+    },
+    versionLost(route, recordKey) {
+      limit.incident('version-lost', (count) => {
+        logger.error(
+          { route, ...(recordKey === null ? {} : { recordKey: shortRecordKey(recordKey) }), count },
+          'version lost: a write was made after its resource had been given to another',
+        );
+      });
     },
     claimLost(route, recordKey) {
       limit.incident('claim-lost', (count) => {

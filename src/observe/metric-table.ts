@@ -67,8 +67,9 @@ export type ReloadResult = (typeof RELOAD_RESULTS)[number];
 const RESEAL_RESULTS = ['ok', 'lost', 'failed'] as const;
 export type ResealResult = (typeof RESEAL_RESULTS)[number];
 
-/** passed: conditional as its route wants it. */
-const PRECONDITION_RESULTS = ['passed', 'required', 'invalid'] as const;
+const PRECONDITION_RESULTS = ['passed', 'required', 'invalid', 'stale', 'busy', 'unsure'] as const;
+const VERSION_EFFECTS = ['advanced', 'unchanged', 'parked', 'lost'] as const;
+export type VersionEffect = (typeof VERSION_EFFECTS)[number];
 export type PreconditionResult = (typeof PRECONDITION_RESULTS)[number];
 export const LOCK_RESULTS = ['held', 'locked'] as const;
 export type LockResult = (typeof LOCK_RESULTS)[number];
@@ -323,7 +324,7 @@ export const METRICS = {
   preconditions: {
     name: 'onceward_preconditions_total',
     kind: 'counter',
-    help: 'Writes of routes with a precondition, by what came of it before they were forwarded. required: answered 428; invalid: answered 400.',
+    help: 'Writes of routes with a precondition. passed: as conditional as the route wants it, or 428 (required), 400 (invalid). Of those that passed, where versions are kept: refused with 412 (stale), or 409 because another write was in flight (busy) or its outcome unknown (unsure).',
     labels: [ROUTE, { name: 'result', values: PRECONDITION_RESULTS }],
     buckets: [],
     start: 'first-use',
@@ -359,6 +360,14 @@ export const METRICS = {
     labels: [{ name: 'event', values: PRODUCER_EVENTS }],
     buckets: [],
     start: 'zero',
+  },
+  versions: {
+    name: 'onceward_version_writes_total',
+    kind: 'counter',
+    help: 'Writes let out to resources whose versions are kept here, by what they did. parked: may have been made, other writes wait for it to become certain; lost: made after the resource had been given to another, an incident.',
+    labels: [ROUTE, { name: 'effect', values: VERSION_EFFECTS }],
+    buckets: [],
+    start: 'first-use',
   },
   storeRecords: {
     ...plain,

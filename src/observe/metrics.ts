@@ -25,6 +25,7 @@ import {
   type StoreResult,
   type TicketEvent,
   UNMATCHED,
+  type VersionEffect,
 } from './metric-table.ts';
 import { createFamilies, createScraped, type Families, type Scraped, type ScrapedOptions } from './series.ts';
 
@@ -60,6 +61,7 @@ export type Metrics = Scraped & {
   taskEnded(route: string, outcome: Outcome): void;
   sequenced(route: string, place: SequencePlace): void;
   producer(event: ProducerEvent): void;
+  version(route: string, effect: VersionEffect): void;
   problem(code: ProblemCode): void;
   overloaded(overload: Overload): void;
   configReload(result: ReloadResult): void;
@@ -85,6 +87,7 @@ type RouteCells = {
   readonly signatures: Children<NumberCell>;
   readonly tasks: Children<NumberCell>;
   readonly sequenced: Children<NumberCell>;
+  readonly versions: Children<NumberCell>;
 };
 
 // tidy: a method for each thing that is counted, a line or two each.
@@ -183,6 +186,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     producer(event) {
       producers.get(event).value += 1;
     },
+    version(route, effect) {
+      cellsOf(route).versions.get(effect).value += 1;
+    },
     problem(code) {
       problems.get(code).value += 1;
     },
@@ -257,6 +263,9 @@ function routeCells(families: Families, route: string): RouteCells {
     tasks: new Children(OUTCOMES, (outcome) => families.tasksEnded.child([route, outcome])),
     sequenced: new Children(METRICS.sequenced.labels[1].values, (place) =>
       families.sequenced.child([route, place]),
+    ),
+    versions: new Children(METRICS.versions.labels[1].values, (effect) =>
+      families.versions.child([route, effect]),
     ),
   };
 }

@@ -221,6 +221,39 @@ const table = {
       'A write here has to name the version it is meant for: ask for the resource with GET, and send its ETag in If-Match. This attempt was not executed.',
     clause: 'RFC 6585 section 3',
   },
+  'precondition-failed': {
+    status: 412,
+    title: 'The resource has another version by now',
+    retryable: false,
+    sameKey: false,
+    executed: 'no',
+    retryAfterMs: null,
+    detail:
+      'The resource was changed since the version that this request names, and nothing was executed. Ask for it with GET, decide anew, and send the result with its new ETag and a fresh key.',
+    clause: 'RFC 9110 section 15.5.13',
+  },
+  'version-busy': {
+    status: 409,
+    title: 'Another write to this resource is in flight',
+    retryable: true,
+    sameKey: true,
+    executed: 'no',
+    retryAfterMs: 1_000,
+    detail:
+      'A write to this resource is in flight, and this one was not sent. Send it again as it is: if the other changes the resource, it gets 412.',
+    clause: 'RFC 9110 section 15.5.10',
+  },
+  'version-unknown': {
+    status: 409,
+    title: 'The version of this resource is not known',
+    retryable: true,
+    sameKey: true,
+    executed: 'no',
+    retryAfterMs: 1_000,
+    detail:
+      'The answer to an earlier write to this resource was lost, and it may still be made. This write was not sent. Once the time in Retry-After is over, ask for the resource with GET and go by its ETag.',
+    clause: 'RFC 9110 section 15.5.10',
+  },
   'precondition-invalid': {
     status: 400,
     title: 'The condition of this request cannot be read',

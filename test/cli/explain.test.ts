@@ -28,7 +28,6 @@ beforeAll(() => {
       onStoreDown: 'forward',
       limits: { request: '1KiB' },
     },
-    { name: 'documents', match: { path: '/documents/*' }, precondition: { require: 'if-match' } },
     { name: 'report', match: { path: '/report' }, task: { onRepeat: 'attach', wait: '20s' } },
     { name: 'trial', match: { path: '/trial' }, mode: 'observe' },
     {
@@ -84,16 +83,6 @@ describe('onceward explain', () => {
 
     expect(ran.code).toBe(0);
     expect(ran.stdout).toContain("Onceward's own; nothing is forwarded");
-  });
-
-  it('says what a write needs besides, and refuses one without it', async () => {
-    const conditional = await explain('-X', 'PUT', '/documents/1', '-H', 'If-Match: "1"', '-d', '{}');
-    const bare = await explain('-X', 'PUT', '/documents/1', '-d', '{}');
-
-    expect(conditional.stdout).toMatch(
-      /condition +PUT, PATCH, DELETE need If-Match .*428 precondition-required/,
-    );
-    expect(bare.stdout).toMatch(/answer +428 precondition-required/);
   });
 
   it('tells what a task is answered, and what it is not without the preference', async () => {

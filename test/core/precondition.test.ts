@@ -77,7 +77,11 @@ describe('a list of entity tags (RFC 9110 section 8.8.3)', () => {
 });
 
 describe('what a route demands of its writes', () => {
-  const policy = { methods: ['PUT', 'DELETE'], require: 'if-match' } as const;
+  const policy = {
+    methods: ['PUT', 'DELETE'],
+    require: 'if-match',
+    versions: { kind: 'backend' },
+  } as const;
   const demand = (method: string, ...rawHeaders: readonly string[]) =>
     demandOf(policy, { method, rawHeaders }).kind;
 

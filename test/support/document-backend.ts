@@ -53,8 +53,11 @@ export async function startDocumentBackend(etags: 'own' | 'none'): Promise<Docum
     arrival.answer(200, arrival.body, tagFields(path));
   }
 
+  /** A part of a document is written by `/title` and the like; here they are all one. */
+  const documentOf = (url: string): string => (url.split('?')[0] ?? '').replace(/\/title$/, '');
+
   const backend = await startCountingBackend((arrival) => {
-    const path = (arrival.request.url ?? '').split('?')[0] ?? '';
+    const path = documentOf(arrival.request.url ?? '');
     if (arrival.request.method === 'GET') read(arrival, path);
     else void write(arrival, path);
   });
