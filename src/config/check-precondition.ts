@@ -48,7 +48,7 @@ function checkPassed({ require, resource }: Section, at: Place): readonly Findin
 
 function checkKept(
   { retain }: Section,
-  { onStoreDown, lease, quiet, task, lock }: Policy,
+  { onStoreDown, lease, quiet, task, lock, sequence }: Policy,
   around: ConfigPath,
   at: Place,
 ): readonly Finding[] {
@@ -74,6 +74,14 @@ function checkKept(
       fault(
         'does not go together with precondition.versions: store, which lets one write to a resource out at a time itself',
         [...around, 'lock'],
+        at('versions'),
+      ),
+    );
+  if (sequence !== 'off')
+    found.push(
+      fault(
+        'does not go together with precondition.versions: store: a number whose version is stale could never be passed',
+        [...around, 'sequence'],
         at('versions'),
       ),
     );

@@ -31,7 +31,7 @@ export const precondition = z
         versions: choice(['backend', 'store'])
           .prefault(D.versions)
           .describe(
-            '`backend`: it gives out ETags and judges conditions itself; both pass through untouched. `store`: for a backend without ETags; Onceward keeps a version of each resource, sends it as ETag, answers 412 to a stale one, and lets one write to a resource out at a time. Use `store` only where every writer goes through Onceward and a read of the backend shows every write that was answered.',
+            '`backend`: it gives out ETags and judges conditions itself; both pass through untouched. `store`: for a backend without ETags; Onceward keeps a version of each resource, sends it as ETag, answers 412 to a stale one, and lets one write to a resource out at a time. Its writes are read whole, up to `limits.request`, with a key or without; with `mode: observe` there are no versions. Use `store` only where every writer goes through Onceward and a read of the backend shows every write that was answered.',
           ),
         resource: resourceTemplate()
           .optional()

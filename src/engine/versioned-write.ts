@@ -46,7 +46,7 @@ export async function reserveWrite(
     retainMs: kept.retainMs,
     waitMs: Math.min(kept.waitMs, leaseMs * WAIT_SHARE),
     settleWaitMs: snapshot.config.storePolicy.settleWaitMs,
-    onLost: () => versionLost(context),
+    onLost: onlyOnce(() => versionLost(context)),
   });
   if (reserved.kind !== 'reserved') return reserved;
   return { kind: 'reserved', write: writeOf(context, kept, reserved.reservation) };
@@ -117,6 +117,15 @@ function cellKeysOf(
 ): readonly CellKey[] {
   const name = `${hostOnly(host)}${resourceOf(resource, path)}`;
   return snapshot.secrets.map((secret) => cellKey(secret, 'version', policy.keyspace, NOBODY, name));
+}
+
+/** A renewal and the end of the write may both find it out. */
+function onlyOnce(run: () => void): () => void {
+  let done: 'no' | 'yes' = 'no';
+  return () => {
+    if (done === 'no') run();
+    done = 'yes';
+  };
 }
 
 function versionLost({ engine, policy, recordKey }: RequestContext): void {

@@ -19,10 +19,10 @@ import { decodeVersion, encodeVersion } from '../core/resource-version-value.ts'
 import { unreachable } from '../core/unreachable.ts';
 import { type Store, StoreUnavailable } from '../store/contract.ts';
 import { createKeepAlive, type Hold } from '../store/keep-alive.ts';
-import { cellWakeUp } from './cell-wake-up.ts';
 import type { Settler } from './settler.ts';
 import type { Sightings } from './sightings.ts';
 import type { Waiters } from './types.ts';
+import { type Wake, wakeWithin } from './wake.ts';
 
 /** The versions of resources whose backend has none, kept in cells (docs/decisions/0016-resource-versions.md). */
 export type Versions = {
@@ -81,6 +81,9 @@ const POLL_MS = 250;
 /** A race that is lost so often means that the resource is busy. */
 const RACES_MAX = 20;
 
+/** A write goes on though its client has left. */
+const NEVER = new AbortController().signal;
+
 type Held = { readonly cellKey: CellKey; readonly wanted: WantedWrite; version: number; state: Versioned };
 
 // tidy: the steps share the options, the renewals and nothing else.
@@ -138,8 +141,7 @@ export function createVersions(options: VersionsOptions): Versions {
       const endMs = monotonicMs() + wanted.waitMs;
       for (let races = 0; races < RACES_MAX; ) {
         // Subscribed first, read second: a settlement in between is seen by the read.
-        const wake =
-          waitsFor === null ? null : cellWakeUp(cells, cellKey, Math.min(POLL_MS, endMs - monotonicMs()));
+        const wake = waitsFor === null ? null : wakeUp(cellKey, endMs - monotonicMs());
         const tried = await tryReserve(cellKey, owner, wanted);
         if (tried.kind === 'wait' && monotonicMs() < endMs) {
           if (waitsFor === null && waiters.enter(cellKey, WAITERS_MAX) !== 'entered') return { kind: 'busy' };
@@ -159,6 +161,10 @@ export function createVersions(options: VersionsOptions): Versions {
     } finally {
       if (waitsFor !== null) waiters.leave(waitsFor);
     }
+  }
+
+  function wakeUp(cellKey: CellKey, leftMs: number): Wake {
+    return wakeWithin((signal) => cells.changed(cellKey, signal), Math.min(POLL_MS, leftMs), NEVER);
   }
 
   async function tryReserve(

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { baseConfig, type ChildProxy, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
 import { type DocumentBackend, startDocumentBackend } from '../support/document-backend.ts';
 import { startRedisServer } from '../support/redis-server.ts';
@@ -6,15 +6,14 @@ import { type Answer, keyed, problemCode, sendRequest } from '../support/send-re
 
 /** A backend with ETags of its own: Onceward demands the condition, the backend judges it. */
 
-const closers: (() => Promise<void> | void)[] = [];
+type Stage = {
+  readonly documents: DocumentBackend;
+  readonly proxies: readonly [ChildProxy, ChildProxy];
+  close(): Promise<void>;
+};
 
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-type Stage = { readonly documents: DocumentBackend; readonly proxies: readonly [ChildProxy, ChildProxy] };
-
-async function stage(kind: 'lmdb' | 'redis'): Promise<Stage> {
+async function openStage(kind: 'lmdb' | 'redis'): Promise<Stage> {
+  const closers: (() => Promise<void> | void)[] = [];
   const documents = await startDocumentBackend('own');
   closers.push(() => documents.backend.close());
   const folder = temporaryFolder();
@@ -39,24 +38,37 @@ async function stage(kind: 'lmdb' | 'redis'): Promise<Stage> {
     closers.push(() => proxy.kill());
     return proxy;
   };
-  return { documents, proxies: [await start(), await start()] };
+  return {
+    documents,
+    proxies: await Promise.all([start(), start()]),
+    async close() {
+      for (const close of closers.splice(0).reverse()) await close();
+    },
+  };
 }
-
-const PATH = '/documents/1';
 
 function put(
   proxy: ChildProxy,
+  path: string,
   body: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {
-  return sendRequest(proxy.port, { method: 'PUT', path: PATH, body, headers });
+  return sendRequest(proxy.port, { method: 'PUT', path, body, headers });
 }
 
 describe.each(['lmdb', 'redis'] as const)('a demanded condition over %s', (kind) => {
-  it('keeps an unconditional write from the backend, and says what to do', async () => {
-    const { documents, proxies } = await stage(kind);
+  let stage: Stage;
 
-    const answer = await put(proxies[0], '"a"', keyed('k'));
+  beforeAll(async () => {
+    stage = await openStage(kind);
+  });
+  afterAll(() => stage.close());
+
+  it('keeps an unconditional write from the backend, and says what to do', async () => {
+    const { documents, proxies } = stage;
+    const path = '/documents/1';
+
+    const answer = await put(proxies[0], path, '"a"', keyed('k'));
 
     expect([answer.status, problemCode(answer)]).toEqual([428, 'precondition-required']);
     expect(JSON.parse(answer.body.toString())).toMatchObject({
@@ -65,31 +77,36 @@ describe.each(['lmdb', 'redis'] as const)('a demanded condition over %s', (kind)
       executed: 'unknown',
       detail: expect.stringMatching(/GET.*If-Match/),
     });
-    expect(documents.backend.arrivals()).toBe(0);
+    expect(documents.content(path)).toBeNull();
   });
 
   it('is passed on with the ETag of the backend: of two with one ETag, one writes', async () => {
-    const { documents, proxies } = await stage(kind);
-    await put(proxies[0], '"first"', { 'If-None-Match': '*' });
-    const read = await sendRequest(proxies[1].port, { method: 'GET', path: PATH });
+    const { documents, proxies } = stage;
+    const path = '/documents/2';
+    await put(proxies[0], path, '"first"', { 'If-None-Match': '*' });
+    const read = await sendRequest(proxies[1].port, { method: 'GET', path });
     const condition = { 'If-Match': String(read.headers.etag) };
 
     const both = await Promise.all([
-      put(proxies[0], '"left"', { ...condition, ...keyed('left') }),
-      put(proxies[1], '"right"', { ...condition, ...keyed('right') }),
+      put(proxies[0], path, '"left"', { ...condition, ...keyed('left') }),
+      put(proxies[1], path, '"right"', { ...condition, ...keyed('right') }),
     ]);
 
     expect(both.map(({ status }) => status).toSorted()).toEqual([200, 412]);
-    expect(documents.writes.map(({ over }) => over)).toEqual([null, '"first"']);
+    expect(documents.writes.filter((write) => write.path === path).map(({ over }) => over)).toEqual([
+      null,
+      '"first"',
+    ]);
   });
 
   it('of a repeat is not asked again: it gets the first success, not 412, from the other proxy too', async () => {
-    const { documents, proxies } = await stage(kind);
-    const created = await put(proxies[0], '"first"', { 'If-None-Match': '*' });
+    const { documents, proxies } = stage;
+    const path = '/documents/3';
+    const created = await put(proxies[0], path, '"first"', { 'If-None-Match': '*' });
     const condition = { 'If-Match': String(created.headers.etag), ...keyed('k') };
-    const first = await put(proxies[0], '"second"', condition);
+    const first = await put(proxies[0], path, '"second"', condition);
 
-    const repeat = await put(proxies[1], '"second"', condition);
+    const repeat = await put(proxies[1], path, '"second"', condition);
 
     expect([first.status, repeat.status, repeat.headers['idempotency-status']]).toEqual([
       200,
@@ -97,17 +114,18 @@ describe.each(['lmdb', 'redis'] as const)('a demanded condition over %s', (kind)
       'replayed',
     ]);
     expect(repeat.headers.etag).toBe(first.headers.etag);
-    expect(documents.writes).toHaveLength(2);
+    expect(documents.writes.filter((write) => write.path === path)).toHaveLength(2);
   });
 
   it('that creates succeeds once', async () => {
-    const { documents, proxies } = await stage(kind);
+    const { documents, proxies } = stage;
+    const path = '/documents/4';
 
     const both = await Promise.all(
-      proxies.map((proxy, index) => put(proxy, `"${index}"`, { 'If-None-Match': '*' })),
+      proxies.map((proxy, index) => put(proxy, path, `"${index}"`, { 'If-None-Match': '*' })),
     );
 
     expect(both.map(({ status }) => status).toSorted()).toEqual([200, 412]);
-    expect(documents.writes).toHaveLength(1);
+    expect(documents.writes.filter((write) => write.path === path)).toHaveLength(1);
   });
 });

@@ -234,4 +234,30 @@ describe.each(['lmdb', 'redis'] as const)('a version kept on %s', (kind) => {
       ...[null, '"first"', '"second"'],
     ]);
   });
+
+  it('is not moved back by a writer that slept while another came after it', async () => {
+    const { documents, proxies, start } = stage;
+    const path = '/documents/sleeper';
+    const old = { 'If-Match': etagOf(await put(proxies[0], path, '"first"', CREATE)) };
+    const held = documents.holdNextWrite();
+    const sleeper = await start();
+    const sent = put(sleeper, path, '"second"', { ...old, ...keyed(`sleeper-${kind}`) });
+    await held.made;
+    sleeper.signal('SIGSTOP');
+
+    const told = await until('the write of the sleeper counts as made', async () => {
+      const answer = await get(proxies[0], path);
+      return answer.headers.etag === undefined ? null : answer;
+    });
+    const next = await put(proxies[0], path, '"third"', { 'If-Match': etagOf(told) });
+    held.release();
+    sleeper.signal('SIGCONT');
+    const late = await sent;
+    const lost = await sleeper.logLine(({ msg }) => String(msg).startsWith('version lost'));
+
+    expect([told.body.toString(), next.status, late.status]).toEqual(['"second"', 200, 200]);
+    expect(lost).toMatchObject({ route: 'documents' });
+    expect(etagOf(await get(proxies[0], path))).toBe(etagOf(next));
+    expect((await put(proxies[0], path, '"fourth"', { 'If-Match': etagOf(late) })).status).toBe(412);
+  });
 });
