@@ -14,8 +14,8 @@ export function renderProblemDocs(): string {
   return `<!-- Made by scripts/generate-problem-docs.ts from src/problems/registry.ts. -->
 # Problems
 
-What Onceward answers by itself is a problem of RFC 9457, \`application/problem+json\`. Everything else comes from the
-backend. A problem never carries \`Idempotency-Status\`.
+What Onceward answers by itself is a problem of RFC 9457, \`application/problem+json\`, or the same in the words of the
+route's dialect ([dialects.md](dialects.md)), with the code in \`Onceward-Problem\`. Everything else comes from the backend. A problem never carries \`Idempotency-Status\`.
 
 | member | meaning |
 |---|---|

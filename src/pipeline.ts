@@ -161,6 +161,7 @@ async function handleRead(
     return answerProblem(received, 'signature-invalid', 'rejected');
   const rpc = policy.dialect?.jsonRpc ?? null;
   const message = rpc === null ? null : readJsonRpc(rpc, body.bytes());
+  if (message !== null) received.engine.metrics.jsonRpcMessage(policy.name, message.kind);
   if (message?.kind === 'other') return await forwardUnkeyed(received, body);
   if (message?.kind === 'refused')
     return answerProblem(received, 'key-invalid', 'rejected', { detail: message.detail });

@@ -172,6 +172,7 @@ function fallbackOf(top: Top, defaults: Policy): ResolvedConfig['fallback'] {
           {
             ...defaults,
             key: { ...defaults.key, sources: [], required: false },
+            dialect: { ...defaults.dialect, repeatability: 'off', jsonRpc: 'off' },
             precondition: 'off',
             sequence: 'off',
           },

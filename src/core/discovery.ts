@@ -1,3 +1,4 @@
+import type { DialectPolicy } from './dialect.ts';
 import type { KeySource, PathSegment, RoutePolicy } from './policy.ts';
 import { SEQUENCE_FIELDS, WINDOW } from './sequence.ts';
 import type { TaskPolicy } from './task.ts';
@@ -36,6 +37,10 @@ export type RouteDescription = {
   /** What a repeat gets while the first request is in flight. */
   readonly inFlight: { readonly kind: 'wait'; readonly waitMs: number } | { readonly kind: 'reject' };
   readonly onUnknown: 'hold' | 'retry';
+  /** `none`, or the name of the API whose clients it is made for. */
+  readonly profile: string;
+  /** In whose words and with which statuses a refusal comes, and what else a client of that API finds; null: RFC 9457. */
+  readonly dialect: DialectPolicy | null;
   /** Null: no condition is demanded. */
   readonly precondition: {
     readonly methods: readonly string[];
@@ -95,6 +100,8 @@ export function describeRoute(policy: RoutePolicy): RouteDescription {
         ? { kind: 'reject' }
         : { kind: 'wait', waitMs: policy.inFlight.waitMs },
     onUnknown: policy.onUnknown,
+    profile: policy.profile,
+    dialect: policy.dialect,
     precondition:
       policy.precondition === null
         ? null

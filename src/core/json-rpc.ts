@@ -23,6 +23,13 @@ export type JsonRpcMessage =
   | { readonly kind: 'none' }
   | { readonly kind: 'refused'; readonly detail: string };
 
+export const JSON_RPC_KINDS = [
+  'call',
+  'other',
+  'none',
+  'refused',
+] as const satisfies readonly JsonRpcMessage['kind'][];
+
 /** A longer one would be held for every repeat that waits. */
 const ID_CHARS_MAX = 1024;
 

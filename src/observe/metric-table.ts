@@ -1,4 +1,5 @@
 // tidy: one table.
+import { JSON_RPC_KINDS } from '../core/json-rpc.ts';
 import { OUTCOMES, REQUEST_CLASSES } from '../core/outcome.ts';
 import { OVERLOADS } from '../core/overload.ts';
 import type { ParkReason } from '../core/settle.ts';
@@ -326,6 +327,14 @@ export const METRICS = {
     kind: 'counter',
     help: 'Writes of routes with a precondition. passed: as conditional as the route wants it, or 428 (required), 400 (invalid). Of those that passed, where versions are kept: refused with 412 (stale), or 409 because another write was in flight (busy) or its outcome unknown (unsure).',
     labels: [ROUTE, { name: 'result', values: PRECONDITION_RESULTS }],
+    buckets: [],
+    start: 'first-use',
+  },
+  jsonRpcMessages: {
+    name: 'onceward_json_rpc_messages_total',
+    kind: 'counter',
+    help: 'Bodies on routes with dialect.jsonRpc, by what was read in them. call: a method that is keyed; other: passed on without a record; none: no message of JSON-RPC; refused: a batch with a call, or one that can be read in two ways.',
+    labels: [ROUTE, { name: 'message', values: JSON_RPC_KINDS }],
     buckets: [],
     start: 'first-use',
   },

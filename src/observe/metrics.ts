@@ -1,3 +1,4 @@
+import { JSON_RPC_KINDS, type JsonRpcMessage } from '../core/json-rpc.ts';
 import { OUTCOMES, type Outcome, type RequestClass } from '../core/outcome.ts';
 import type { Overload } from '../core/overload.ts';
 import type { ParkReason } from '../core/settle.ts';
@@ -56,6 +57,7 @@ export type Metrics = Scraped & {
   adminWrite(action: AdminWrite, result: AdminResult): void;
   observed(route: string, outcome: Outcome): void;
   precondition(route: string, result: PreconditionResult): void;
+  jsonRpcMessage(route: string, message: JsonRpcMessage['kind']): void;
   ticket(route: string, event: TicketEvent): void;
   signature(route: string, verdict: SignatureVerdict): void;
   taskEnded(route: string, outcome: Outcome): void;
@@ -83,6 +85,7 @@ type RouteCells = {
   readonly probes: Children<NumberCell>;
   readonly observed: Children<NumberCell>;
   readonly preconditions: Children<NumberCell>;
+  readonly jsonRpcMessages: Children<NumberCell>;
   readonly tickets: Children<NumberCell>;
   readonly signatures: Children<NumberCell>;
   readonly tasks: Children<NumberCell>;
@@ -171,6 +174,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     precondition(route, result) {
       cellsOf(route).preconditions.get(result).value += 1;
     },
+    jsonRpcMessage(route, message) {
+      cellsOf(route).jsonRpcMessages.get(message).value += 1;
+    },
     ticket(route, event) {
       cellsOf(route).tickets.get(event).value += 1;
     },
@@ -255,6 +261,9 @@ function routeCells(families: Families, route: string): RouteCells {
     observed: new Children(OUTCOMES, (outcome) => families.observed.child([route, outcome])),
     preconditions: new Children(METRICS.preconditions.labels[1].values, (result) =>
       families.preconditions.child([route, result]),
+    ),
+    jsonRpcMessages: new Children(JSON_RPC_KINDS, (message) =>
+      families.jsonRpcMessages.child([route, message]),
     ),
     tickets: new Children(METRICS.tickets.labels[1].values, (event) =>
       families.tickets.child([route, event]),

@@ -217,6 +217,16 @@ describe('repeatability', () => {
   });
 });
 
+describe('unmatched: bypass', () => {
+  it('asks nothing of a request that is on no route, whatever the profile of defaults', () => {
+    for (const name of ['azure-repeatability', 'mcp']) {
+      const { fallback } = okOf(`unmatched: bypass\ndefaults: { profile: ${name} }`).config;
+
+      expect(fallback).toMatchObject({ policy: { dialect: { repeatability: null, jsonRpc: null } } });
+    }
+  });
+});
+
 describe('JSON-RPC', () => {
   const route = (fields: string): string => `routes:\n  - name: r\n    profile: mcp\n    ${fields}\n`;
 

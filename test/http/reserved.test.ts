@@ -35,6 +35,7 @@ routes:
     inFlight: reject
   - name: orders
     match: { path: /orders/** }
+    profile: stripe
 `,
   );
   stage.atEnd(() => proxy.close());
@@ -60,6 +61,7 @@ describe('the discovery document', () => {
       scope: { headers: ['authorization'], anonymous: 'refuse' },
       retainMs: 10_800_000,
       inFlight: { kind: 'reject' },
+      dialect: null,
     });
     expect(document.unmatched.name).toBe('unmatched');
   });
@@ -76,7 +78,12 @@ describe('the discovery document', () => {
     const one = await ask(at, 'GET', `${PREFIX}/routes/orders`);
     const none = await ask(at, 'GET', `${PREFIX}/routes/other`);
 
-    expect(JSON.parse(one.body.toString())).toMatchObject({ name: 'orders', match: { path: '/orders/**' } });
+    expect(JSON.parse(one.body.toString())).toMatchObject({
+      name: 'orders',
+      match: { path: '/orders/**' },
+      profile: 'stripe',
+      dialect: { errors: 'stripe', statuses: { 'key-reused': 400 } },
+    });
     expect(codeOf(none.body)).toBe('not-found');
   });
 

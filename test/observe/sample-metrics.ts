@@ -41,6 +41,7 @@ export function useAll(metrics: Metrics): void {
   metrics.lockLost('refunds');
   metrics.observed('refunds', 'mismatch');
   metrics.precondition('payments', 'required');
+  metrics.jsonRpcMessage('payments', 'call');
   metrics.signature('payments', 'genuine');
   metrics.taskEnded('payments', 'executed');
   metrics.sequenced('payments', 'gap');
