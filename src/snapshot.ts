@@ -56,6 +56,7 @@ export function reliedOn(config: ResolvedConfig): ReadonlySet<string> {
     for (const header of policy.match.headers) names.add(header.name);
     if (policy.precondition !== null) for (const name of CONDITION_FIELDS) names.add(name);
     if (policy.sequence !== null) for (const name of SEQUENCE_FIELDS) names.add(name);
+    for (const { source } of policy.lock?.values ?? []) if (source.kind === 'header') names.add(source.name);
   }
   return names;
 }

@@ -163,7 +163,8 @@ function fallbackOf(top: Top, defaults: Policy): ResolvedConfig['fallback'] {
     case 'not-found':
       return { kind: 'not-found' };
     case 'bypass':
-      // Without a place to look for a key, every request is one without a key; nothing is demanded of it.
+      // Without a place to look for a key, every request is one without a key; nothing is demanded of it, and it waits
+      // for nothing.
       return {
         kind: 'policy',
         policy: resolvePolicy(
@@ -172,9 +173,13 @@ function fallbackOf(top: Top, defaults: Policy): ResolvedConfig['fallback'] {
           {
             ...defaults,
             key: { ...defaults.key, sources: [], required: false },
-            dialect: { ...defaults.dialect, repeatability: 'off', jsonRpc: 'off' },
+            message: 'off',
+            ticket: 'off',
             precondition: 'off',
+            task: 'off',
+            lock: 'off',
             sequence: 'off',
+            dialect: { ...defaults.dialect, repeatability: 'off', jsonRpc: 'off' },
           },
           top.upstream,
         ),

@@ -144,3 +144,40 @@ it('with unmatched: bypass a request on no route is forwarded without a record',
     upstream.seen('bypass').length,
   ]).toEqual([201, [], 2]);
 });
+
+it.each([
+  ['a signature', 'message: { preset: github, secrets: [secret-of-github] }', []],
+  ['a resource', 'lock: { resources: "/{account}", capture: { account: { header: X-Account } } }', []],
+  [
+    'a date',
+    'dialect: { repeatability: {} }, key: { sources: [{ header: Repeatability-Request-ID }] }',
+    [['Repeatability-First-Sent', 'Sun, 06 Nov 1994 08:49:37 GMT']],
+  ],
+] as const)('with unmatched: bypass %s is demanded on routes alone', async (_, demand, headers) => {
+  const { upstream, proxy } = await stage({ top: 'unmatched: bypass', defaults: demand });
+  upstream.script('bypass', [MADE]);
+
+  const answer = await rawExchange(proxy.port, requestText('POST', '/conf/bypass/x', headers, 'x'));
+
+  expect([answer.status, upstream.seen('bypass').length]).toEqual([201, 1]);
+});
+
+it.each([
+  ['told to be dropped', [['Connection', 'X-Account']]],
+  ['beside one that can be mistaken for it', [['X_Account', '8']]],
+] as const)('a field that names what is locked is not taken when it is %s', async (_, headers) => {
+  const { upstream, proxy } = await stage({
+    defaults: 'lock: { resources: "/{account}", capture: { account: { header: X-Account } } }',
+  });
+
+  const answer = await rawExchange(
+    proxy.port,
+    requestText('POST', '/conf/lock/x', [['X-Account', '7'], ...headers], 'x'),
+  );
+
+  expect([answer.status, problemOf(answer).code, upstream.seen('lock').length]).toEqual([
+    400,
+    'bad-request',
+    0,
+  ]);
+});
