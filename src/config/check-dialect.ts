@@ -9,7 +9,19 @@ const REQUEST_ID = 'repeatability-request-id';
 type Place = (...path: ConfigPath) => ConfigPath;
 
 export function checkDialect(policy: Policy, at: Place): readonly Finding[] {
-  return [...checkRepeatability(policy, at), ...checkJsonRpc(policy, at)];
+  return [...checkEcho(policy, at), ...checkRepeatability(policy, at), ...checkJsonRpc(policy, at)];
+}
+
+function checkEcho({ dialect, key }: Policy, at: Place): readonly Finding[] {
+  if (dialect.echoKey === 'off' || key.sources.every(({ message }) => message === undefined)) return [];
+  return [
+    fault(
+      'the id of a message is any text, and a field of an answer cannot carry it',
+      at('dialect', 'echoKey'),
+      at('key', 'sources'),
+      at('message'),
+    ),
+  ];
 }
 
 function checkJsonRpc(policy: Policy, at: Place): readonly Finding[] {

@@ -21,7 +21,7 @@ export const ticket = z
         life: duration('1s', 'retention')
           .prefault(D.life)
           .describe(
-            'How long a ticket may be spent for the first time; one that was spent in time is answered for as long as its record is kept. Longer than a person needs for a page, and not above `retain`.',
+            'How long a ticket may be spent for the first time; one that was spent in time is answered for as long as its record is kept. Longer than a person needs for a page, and not above nine tenths of `retain`.',
           ),
         rate,
       }),
