@@ -10,15 +10,15 @@ import { readVersioned, writeRead, writeUnkeyed } from './engine/versioned.ts';
 
 /** The way of a request that makes no record, from where `pipeline.ts` leaves it. */
 
-export async function handleUnkeyed(context: RequestContext): Promise<Ending> {
+export function handleUnkeyed(context: RequestContext): Promise<Ending> {
   const use = versionUse(context.policy, context.head.method);
   switch (use.kind) {
     case 'none':
-      return await handleBypass(context);
+      return handleBypass(context);
     case 'read':
-      return await readVersioned(context, use.kept);
+      return readVersioned(context, use.kept);
     case 'write':
-      return await writeUnkeyed(context, use.kept);
+      return writeUnkeyed(context, use.kept);
     default:
       return unreachable(use);
   }

@@ -30,15 +30,20 @@ export type Granted = { readonly claim: Claim; readonly attempt: number; readonl
  * The claim came first: a repeat of a write that was made never gets here, and is not told that the version has changed,
  * which it has changed itself.
  */
-export async function executeGranted(
+export function executeGranted(context: RequestContext, granted: Granted, body: Uint8Array): Promise<Ending> {
+  const use = versionUse(context.policy, context.head.method);
+  if (use.kind === 'write') return executeVersioned(context, use.kept, granted, body);
+  return execute(context, granted.claim, granted.attempt, granted.sentMs, body);
+}
+
+async function executeVersioned(
   context: RequestContext,
+  kept: KeptVersions,
   { claim, attempt, sentMs }: Granted,
   body: Uint8Array,
 ): Promise<Ending> {
-  const use = versionUse(context.policy, context.head.method);
-  if (use.kind !== 'write') return await execute(context, claim, attempt, sentMs, body);
   const { recordKey, token } = claim;
-  const reserved = await reserveWrite(context, use.kept, { recordKey, token });
+  const reserved = await reserveWrite(context, kept, { recordKey, token });
   return reserved.kind === 'reserved'
     ? await execute(withoutTags(context), claim, attempt, sentMs, body, reserved.write)
     : await giveBack(context, claim, reserved);
