@@ -19,6 +19,7 @@ import { decodeVersion, encodeVersion } from '../core/resource-version-value.ts'
 import { unreachable } from '../core/unreachable.ts';
 import { type Store, StoreUnavailable } from '../store/contract.ts';
 import { createKeepAlive, type Hold } from '../store/keep-alive.ts';
+import type { Ticker } from '../store/ticker.ts';
 import type { Settler } from './settler.ts';
 import type { Sightings } from './sightings.ts';
 import type { Waiters } from './types.ts';
@@ -71,6 +72,7 @@ export type VersionsOptions = {
   readonly sightings: Sightings;
   readonly monotonicMs: () => number;
   readonly newOwner: () => string;
+  readonly ticker?: Ticker;
   readonly onError: (error: unknown) => void;
 };
 
@@ -91,7 +93,8 @@ export function createVersions(options: VersionsOptions): Versions {
   const { store, settler, waiters, sightings, monotonicMs, newOwner, onError } = options;
   const { cells } = store;
   const heldOf = new WeakMap<Claim, Held>();
-  const keepAlive = createKeepAlive({ store: { renew }, monotonicMs, onError });
+  const ticker = options.ticker === undefined ? {} : { ticker: options.ticker };
+  const keepAlive = createKeepAlive({ store: { renew }, monotonicMs, onError, ...ticker });
 
   /** While secrets are rotated, a version made under an older one is still the version. */
   async function locate(cellKeys: readonly CellKey[]): Promise<CellKey> {

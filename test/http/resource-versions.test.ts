@@ -127,6 +127,24 @@ describe('a version kept here', () => {
     expect((await get(stood)).headers.etag).toBeUndefined();
   });
 
+  it('is in doubt no more once the backend has told what became of the key', async () => {
+    const stood = await stand(
+      `${PRECONDITION}, quiet: 30s, reconcile: { request: { path: "/asked?key={key}" }, rules: [{ when: { status: 200 }, verdict: completed }] }`,
+    );
+    const before = await versionTold(stood);
+    stood.behave((arrival) => arrival.reset());
+    const condition = { 'If-Match': before, ...keyed('k') };
+
+    const broken = await put(stood, condition);
+    const doubtful = await put(stood, { 'If-Match': before });
+    const repeat = await put(stood, condition);
+    const after = await versionTold(stood);
+
+    expect([broken.status, problemCode(doubtful), repeat.status]).toEqual([502, 'version-unknown', 200]);
+    expect(after).not.toBe(before);
+    expect((await put(stood, { 'If-Match': before })).status).toBe(412);
+  });
+
   it('stays when nothing was sent, or the backend says that it did nothing', async () => {
     const stood = await stand();
     const before = await versionTold(stood);
