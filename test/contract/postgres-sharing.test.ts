@@ -38,6 +38,22 @@ function claimOf(through: Store, key: string): ReturnType<Store['claim']> {
   return through.claim(key, requestOf(UNIT_MS));
 }
 
+/** Another claims the only key: its row is written and locked, and what it wrote is not to be seen yet. */
+async function claimedMeanwhile(): Promise<{ readonly committed: Promise<unknown> }> {
+  const untilUs = '(extract(epoch FROM clock_timestamp()) * 1000000)::bigint + 3600000000';
+  const committed = server.command(
+    `BEGIN;
+    UPDATE ${schema()}.record SET state = 'claimed', owner = 'another', token = token + 1, lease_until_us = ${untilUs};
+    SELECT pg_sleep(0.3);
+    COMMIT`,
+  );
+  await until('the lock is held', async () => {
+    const rows = await server.command("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    return rows.length > 0 ? rows : null;
+  });
+  return { committed };
+}
+
 async function completedKey(): Promise<string> {
   const key = newRecordKey();
   const { claim } = await granted(store, key, requestOf(UNIT_MS));
@@ -50,18 +66,24 @@ describe('postgres stores of several processes', () => {
     const key = newRecordKey();
     const { claim } = await granted(store, key, requestOf(UNIT_MS));
     await store.release(claim, null);
-    const claiming = server.command(
-      `BEGIN; UPDATE ${schema()}.record SET state = 'claimed'; SELECT pg_sleep(0.3); COMMIT`,
-    );
-    await until('the lock is held', async () => {
-      const rows = await server.command("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
-      return rows.length > 0 ? rows : null;
-    });
+    const { committed } = await claimedMeanwhile();
 
     const answer = await store.forget(key, 'settled-only');
 
-    await claiming;
+    await committed;
     expect([answer, (await store.inspect(key))?.state]).toEqual(['refused', 'claimed']);
+  });
+
+  it('answer a claim from the version that it had to wait for: the lease of another that has just begun', async () => {
+    const key = newRecordKey();
+    const { claim } = await granted(store, key, requestOf(UNIT_MS));
+    await store.release(claim, null);
+    const { committed } = await claimedMeanwhile();
+
+    const answer = await claimOf(store, key);
+
+    await committed;
+    expect(answer).toMatchObject({ kind: 'inFlight', token: claim.token + 1 });
   });
 
   it('let one of a hundred contenders over four pools win', async () => {

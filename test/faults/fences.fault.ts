@@ -42,7 +42,10 @@ const SUITES: Readonly<Record<Subject, readonly (readonly string[])[]>> = {
     ['test/contract/store-model.test.ts', 'test/contract/lmdb-clock.test.ts'],
   ],
   redis: [['test/contract/redis.test.ts'], ['test/contract/clock-jumps.test.ts']],
-  postgres: [['test/contract/postgres.test.ts'], ['test/contract/clock-jumps.test.ts']],
+  postgres: [
+    ['test/contract/postgres.test.ts'],
+    ['test/contract/clock-jumps.test.ts', 'test/contract/postgres-sharing.test.ts'],
+  ],
 };
 
 const OUTLIVES = 'a record outlives its lease, which is asked for beside it';
@@ -57,6 +60,18 @@ const EQUIVALENT: readonly (Pick<Mutant, 'path' | 'what' | 'nth'> & { readonly w
     why: `${OUTLIVES}, and this one has not begun`,
   },
   { path: sql('claim'), what: noSay('r.expires_at_us > c.now_us'), nth: 3, why: OUTLIVES },
+  {
+    path: sql('claim'),
+    what: noSay("r.state IN ('claimed', 'dispatched')"),
+    nth: 2,
+    why: 'nobody looks at the lease of a settled record: one write more',
+  },
+  {
+    path: sql('claim'),
+    what: noSay('r.owner <> $2'),
+    nth: 2,
+    why: 'of two writes to one row in one statement one is made: without the owner’s own it is asked again, and finds its claim',
+  },
   {
     path: sql('claim'),
     what: noSay("r.state = 'claimed'"),
