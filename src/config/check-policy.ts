@@ -53,7 +53,11 @@ export function checkPolicy(policy: Policy | Route, top: Top | null, around: Con
     found.push(
       fault('a key is required, but key.sources is empty', at('key', 'required'), at('key', 'sources')),
     );
-  if (policy.scope.headers.length === 0 && policy.scope.anonymous === 'refuse') {
+  if (
+    policy.scope.headers.length === 0 &&
+    policy.scope.cookies.length === 0 &&
+    policy.scope.anonymous === 'refuse'
+  ) {
     found.push(
       fault(
         'scope.headers names no field, so that every keyed request would be refused; name one, or set scope.anonymous: allow',

@@ -19,7 +19,7 @@ export const POLICY_DEFAULTS = {
   keyIdempotentMethods: false,
   message: 'off',
   ticket: 'off',
-  scope: { headers: ['Authorization'], anonymous: 'refuse', sigv4: false },
+  scope: { headers: ['Authorization'], cookies: [], anonymous: 'refuse', sigv4: false },
   fingerprint: {
     method: true,
     path: true,

@@ -153,20 +153,25 @@ function trustChanges(before: RoutePolicy, after: RoutePolicy, of: MakeChange): 
   return changes;
 }
 
-/** Whatever decides under which record a key is looked up. */
-function lookupChanges(before: RoutePolicy, after: RoutePolicy, of: MakeChange): readonly PolicyChange[] {
+const AGAIN = 'a repeat of an older request is not found and executes again';
+
+/** Whose key it is taken for. */
+function scopeChanges(before: RoutePolicy, after: RoutePolicy, of: MakeChange): readonly PolicyChange[] {
   const changes: PolicyChange[] = [];
-  const again = 'a repeat of an older request is not found and executes again';
-  if (before.keyspace !== after.keyspace)
-    changes.push(
-      of('keyspace', 'executes-again', `keyspace ${before.keyspace} is now ${after.keyspace}; ${again}`),
-    );
   if (!sameList(before.scope.headers, after.scope.headers)) {
     changes.push(
       of(
         'scope',
         'executes-again',
-        `scope.headers ${shown(before.scope.headers)} is now ${shown(after.scope.headers)}; keys are looked up under another scope, so ${again}`,
+        `scope.headers ${shown(before.scope.headers)} is now ${shown(after.scope.headers)}; keys are looked up under another scope, so ${AGAIN}`,
+      ),
+    );
+  } else if (!sameList(before.scope.cookies ?? [], after.scope.cookies ?? [])) {
+    changes.push(
+      of(
+        'scope',
+        'executes-again',
+        `scope.cookies ${shown(before.scope.cookies ?? [])} is now ${shown(after.scope.cookies ?? [])}; keys are looked up under another scope, so ${AGAIN}`,
       ),
     );
   } else if (before.scope.sigv4 !== after.scope.sigv4) {
@@ -174,7 +179,7 @@ function lookupChanges(before: RoutePolicy, after: RoutePolicy, of: MakeChange):
       of(
         'scope',
         'executes-again',
-        `scope.sigv4 is now ${after.scope.sigv4 === 'access-key'}; callers with AWS signatures have another scope, so ${again}`,
+        `scope.sigv4 is now ${after.scope.sigv4 === 'access-key'}; callers with AWS signatures have another scope, so ${AGAIN}`,
       ),
     );
   } else if (before.scope.anonymous === 'allow' && after.scope.anonymous === 'refuse') {
@@ -182,6 +187,17 @@ function lookupChanges(before: RoutePolicy, after: RoutePolicy, of: MakeChange):
       of('scope', 'refused', 'scope.anonymous is now refuse; callers without credentials get 400'),
     );
   }
+  return changes;
+}
+
+/** Whatever decides under which record a key is looked up. */
+function lookupChanges(before: RoutePolicy, after: RoutePolicy, of: MakeChange): readonly PolicyChange[] {
+  const changes: PolicyChange[] = [];
+  if (before.keyspace !== after.keyspace)
+    changes.push(
+      of('keyspace', 'executes-again', `keyspace ${before.keyspace} is now ${after.keyspace}; ${AGAIN}`),
+    );
+  changes.push(...scopeChanges(before, after, of));
   const gone = before.key.sources
     .map(sourceText)
     .filter((source) => !after.key.sources.map(sourceText).includes(source));

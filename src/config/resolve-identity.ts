@@ -14,10 +14,11 @@ export function resolveSource(source: Policy['key']['sources'][number]): KeySour
   throw new Error('a key source that names no place has passed the schema');
 }
 
-export function resolveScope({ headers, anonymous, sigv4 }: Policy['scope']): ScopePolicy {
+export function resolveScope({ headers, cookies, anonymous, sigv4 }: Policy['scope']): ScopePolicy {
   return {
     headers: sortedOnce(headers),
     anonymous,
+    ...(cookies.length > 0 ? { cookies: sortedOnce(cookies) } : {}),
     ...(sigv4 ? { sigv4: 'access-key' as const } : {}),
   };
 }

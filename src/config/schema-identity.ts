@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { MESSAGE_PRESETS } from '../core/message.ts';
 import { POLICY_DEFAULTS as D } from './defaults.ts';
-import { choice, count, flag, list, section, text } from './field.ts';
+import { choice, count, flag, list, matching, section, text } from './field.ts';
 import { fieldName, jsonPointer } from './field-http.ts';
 
 /** What makes a request the same operation as an earlier one: its key, whose key it is, and what must not differ. */
@@ -82,10 +82,19 @@ export const scope = section({
     .describe(
       'The fields whose values together say whose key it is. Two callers with the same key never see each other. Use a field that stays the same over the retries of one caller: a token that is renewed in between makes the retry a new request.',
     ),
+  cookies: list(
+    matching('cookie name', /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/, 'must be the name of a cookie'),
+    8,
+    'cookies',
+  )
+    .prefault([...D.scope.cookies])
+    .describe(
+      'Cookies that say whose key it is, besides the fields; for browsers, whose `Cookie` as a whole changes with every other cookie. Name the one of the session, where a session outlives the retries. Sent twice, 400.',
+    ),
   anonymous: choice(['refuse', 'allow'])
     .prefault(D.scope.anonymous)
     .describe(
-      'What a keyed request without any of these fields gets: `refuse` answers 400, `allow` puts all such callers into one shared scope, in which whoever knows a key gets its response. Allow it only where all callers may see the same.',
+      'What a keyed request without any of these fields and cookies gets: `refuse` answers 400, `allow` puts all such callers into one shared scope, in which whoever knows a key gets its response. Allow it only where all callers may see the same.',
     ),
   sigv4: flag()
     .prefault(D.scope.sigv4)

@@ -39,6 +39,8 @@ export type ScopePolicy = {
   readonly anonymous: 'allow' | 'refuse';
   /** Of an Authorization of AWS Signature Version 4 only the id of the access key counts. Left out: all of it. */
   readonly sigv4?: 'access-key';
+  /** Names of cookies, as they are written, that belong to the principal too. */
+  readonly cookies?: readonly string[];
 };
 
 export type MessagePolicy = {

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
+import { withoutOuterSpace } from './media-type.ts';
 import type { ScopePolicy } from './policy.ts';
-import { allValues, type RequestHead } from './wire.ts';
+import { allValues, type RawHeaders, type RequestHead } from './wire.ts';
 
 /** Whose key it is: a digest over the scope's fields, tagged so that no credential equals the anonymous scope. */
 export type Scope =
@@ -43,11 +44,38 @@ export function readScope(policy: ScopePolicy, head: RequestHead): Scope {
     present += 1;
     text += `${name.length}:${name}=${value.length}:${value}`;
   }
+  for (const name of policy.cookies ?? []) {
+    const values = cookieValues(head.rawHeaders, name);
+    const [value] = values;
+    if (values.length > 1)
+      return { kind: 'invalid', detail: `The cookie ${name} is there twice; it says who is asking.` };
+    if (value === undefined || value === '') {
+      text += `k${name.length}:${name}-`;
+      continue;
+    }
+    present += 1;
+    text += `k${name.length}:${name}=${value.length}:${value}`;
+  }
   if (present > 0) return { kind: 'scope', scope: hash('sha256', Buffer.from(text, 'latin1'), 'buffer') };
   if (policy.anonymous === 'allow') return { kind: 'scope', scope: ANONYMOUS };
-  const fields = policy.headers.join(' or ');
+  const fields = [...policy.headers, ...(policy.cookies ?? []).map((name) => `the cookie ${name}`)].join(
+    ' or ',
+  );
   return {
     kind: 'missing',
     detail: `A request with a key needs ${fields === '' ? 'a scope' : fields}: keys belong to a caller, and this one is not known.`,
   };
+}
+
+/** The values of a cookie in all lines of the field (RFC 6265 section 4.2.1); its name counts with its case. */
+export function cookieValues(rawHeaders: RawHeaders, name: string): readonly string[] {
+  const found: string[] = [];
+  for (const line of allValues(rawHeaders, 'cookie')) {
+    for (const pair of line.split(';')) {
+      const equals = pair.indexOf('=');
+      if (equals === -1 || withoutOuterSpace(pair.slice(0, equals)) !== name) continue;
+      found.push(withoutOuterSpace(pair.slice(equals + 1)));
+    }
+  }
+  return found;
 }

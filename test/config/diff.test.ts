@@ -31,6 +31,12 @@ describe('a change of the configuration', () => {
       'scope: { headers: [X-Tenant] }',
       'route pay: scope.headers [authorization] is now [x-tenant]; keys are looked up under another scope, so a repeat of an older request is not found and executes again',
     ],
+    [
+      'the cookies of the scope',
+      '',
+      'scope: { cookies: [sid] }',
+      'route pay: scope.cookies [] is now [sid]; keys are looked up under another scope, so a repeat of an older request is not found and executes again',
+    ],
     ['the order of the scope', 'scope: { headers: [A, B] }', 'scope: { headers: [b, a] }', null],
     [
       'anonymous callers refused',

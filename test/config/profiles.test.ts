@@ -83,7 +83,7 @@ describe.each(PROFILE_NAMES)('the profile %s', (name) => {
 const BUILT_IN: Readonly<Record<string, string>> = {
   key: 'key: { sources: [{ header: Idempotency-Key }], syntax: lenient, minLength: 1, maxLength: 255, characters: visible-ascii, required: false }',
   keyIdempotentMethods: 'keyIdempotentMethods: false',
-  scope: 'scope: { headers: [Authorization], anonymous: refuse, sigv4: false }',
+  scope: 'scope: { headers: [Authorization], cookies: [], anonymous: refuse, sigv4: false }',
   inFlight: 'inFlight: { wait: 2s, waiters: 100 }',
   retain: 'retain: 24h',
   unknownRetain: 'unknownRetain: 20d',

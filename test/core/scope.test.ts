@@ -124,3 +124,46 @@ describe('two scopes', () => {
     );
   });
 });
+
+describe('a scope by cookie', () => {
+  const BY_SESSION: ScopePolicy = { headers: [], cookies: ['sid'], anonymous: 'refuse' };
+
+  it('is the same whatever other cookies come and go', () => {
+    const scope = scopeOf(BY_SESSION, 'Cookie', 'sid=a');
+
+    expect(scope).toMatch(/^[0-9a-f]{64}$/);
+    expect(scopeOf(BY_SESSION, 'Cookie', '_ga=1; sid=a; theme=dark')).toBe(scope);
+    expect(scopeOf(BY_SESSION, 'cookie', '_ga=2', 'cookie', 'sid=a')).toBe(scope);
+  });
+
+  it.each([
+    [['Cookie', 'sid=a; sid=b'], 'invalid'],
+    [['Cookie', 'sid=a', 'Cookie', 'sid=a'], 'invalid'],
+    [['Cookie', 'sid='], 'missing'],
+    [['Cookie', 'SID=a'], 'missing'],
+    [['Cookie', 'xsid=a; sid'], 'missing'],
+    [['Cookie', ''], 'missing'],
+    [[], 'missing'],
+  ])('%j gives %s', (rawHeaders, expected) => {
+    expect(scopeOf(BY_SESSION, ...rawHeaders)).toBe(expected);
+  });
+
+  it('differs by session, by name, and from a field of the same name and value', () => {
+    const scopes = [
+      scopeOf(BY_SESSION, 'Cookie', 'sid=a'),
+      scopeOf(BY_SESSION, 'Cookie', 'sid=b'),
+      scopeOf({ ...BY_SESSION, cookies: ['tid'] }, 'Cookie', 'tid=a'),
+      scopeOf({ headers: ['sid'], anonymous: 'refuse' }, 'sid', 'a'),
+      scopeOf({ ...BY_SESSION, headers: ['authorization'] }, 'Cookie', 'sid=a'),
+      scopeOf({ ...BY_SESSION, anonymous: 'allow' }),
+    ];
+
+    expect(new Set(scopes).size).toBe(scopes.length);
+  });
+
+  it('says which cookie is missing', () => {
+    const found = readScope(BY_SESSION, headWith());
+
+    expect(found.kind === 'missing' ? found.detail : '').toContain('the cookie sid');
+  });
+});

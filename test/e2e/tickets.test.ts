@@ -8,7 +8,7 @@ import { type Answer, problemCode, sendRequest, until } from '../support/send-re
 
 const PREFIX = '/.well-known/onceward/tickets';
 const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' };
-const LIFE_MS = 1_500;
+const LIFE_MS = 2_500;
 
 function ask(proxy: ChildProxy, wanted: object | string, caller = 'one'): Promise<Answer> {
   return sendRequest(proxy.port, {
@@ -65,6 +65,12 @@ describe.each(['lmdb', 'redis'] as const)('tickets of two proxies, in %s', (kind
         { name: 'refunds', match: { path: '/refunds/*' }, ticket: { life: '1h' } },
         { name: 'brief', match: { path: '/brief' }, ticket: { life: `${LIFE_MS}ms` } },
         { name: 'rare', match: { path: '/rare' }, ticket: { rate: { burst: 2, perHour: 1 } } },
+        {
+          name: 'session',
+          match: { path: '/session' },
+          ticket: {},
+          scope: { headers: [], cookies: ['sid'] },
+        },
         { name: 'plain', match: { path: '/plain' } },
       ],
     });
@@ -109,6 +115,28 @@ describe.each(['lmdb', 'redis'] as const)('tickets of two proxies, in %s', (kind
     expect([first.status, again.headers['idempotency-status']]).toEqual([201, 'replayed']);
     expect(again.body).toEqual(first.body);
     expect((await Promise.all(byQuery)).map(({ status }) => status)).toEqual([201, 201]);
+  });
+
+  it('a ticket of a session is good for that session, whatever other cookies come and go', async () => {
+    const by = (Cookie: string, body: string): Promise<Answer> =>
+      sendRequest(one.port, { path: '/session', headers: { ...FORM, Cookie }, body });
+    const asked = await sendRequest(two.port, {
+      path: PREFIX,
+      headers: { Cookie: 'sid=mine; _ga=1' },
+      body: '{"route":"session"}',
+    });
+    const body = `_ticket=${JSON.parse(asked.body.toString()).ticket}`;
+
+    const foreign = await by('sid=theirs', body);
+    const first = await by('_ga=2; sid=mine', body);
+    const again = await by('sid=mine', body);
+
+    expect(problemCode(foreign)).toBe('ticket-unknown');
+    expect([first.headers, again.headers].map((fields) => fields['idempotency-status'])).toEqual([
+      'executed',
+      'replayed',
+    ]);
+    expect(problemCode(await by('_ga=2', body))).toBe('scope-missing');
   });
 
   it('whatever is no ticket of this caller and route gets one and the same answer, and uses up nothing', async () => {

@@ -12,6 +12,7 @@ import { missingKeyDetail, type Planned, plan } from '../../core/plan.ts';
 import type { KeySource, RoutePolicy } from '../../core/policy.ts';
 import type { ClaimResult } from '../../core/record.ts';
 import { reservedRest } from '../../core/reserved.ts';
+import { cookieValues } from '../../core/scope.ts';
 import type { SequenceIds } from '../../core/sequence.ts';
 import { type TaskWish, taskWish } from '../../core/task.ts';
 import { unreachable } from '../../core/unreachable.ts';
@@ -228,7 +229,13 @@ function identityOf(
       const values = allValues(head.rawHeaders, name);
       return { name, state: values.some((value) => value !== '') ? 'present' : 'absent' };
     });
-  const scopeFields = presence(policy.scope.headers);
+  const scopeFields = [
+    ...presence(policy.scope.headers),
+    ...(policy.scope.cookies ?? []).map((name): FieldPresence => {
+      const isThere = cookieValues(head.rawHeaders, name).some((value) => value !== '');
+      return { name: `cookie ${name}`, state: isThere ? 'present' : 'absent' };
+    }),
+  ];
   return {
     scope: {
       principal: scopeFields.some((field) => field.state === 'present') ? 'credential' : 'anonymous',
