@@ -11,6 +11,7 @@ export type Scope =
 
 const ANONYMOUS = Uint8Array.of(0x61);
 const CREDENTIAL_TAG = 'c';
+const NONE: readonly string[] = [];
 
 /**
  * `AWS4-HMAC-SHA256 Credential=ID/date/region/service/aws4_request, …`: the id with the name of the algorithm, which
@@ -44,7 +45,7 @@ export function readScope(policy: ScopePolicy, head: RequestHead): Scope {
     present += 1;
     text += `${name.length}:${name}=${value.length}:${value}`;
   }
-  for (const name of policy.cookies ?? []) {
+  for (const name of policy.cookies ?? NONE) {
     const values = cookieValues(head.rawHeaders, name);
     const [value] = values;
     if (values.length > 1)
