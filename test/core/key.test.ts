@@ -86,6 +86,29 @@ describe('a key in a header field', () => {
     expect(headerKey(value, { characters: 'uuid' })).toBe(expected);
   });
 
+  it.each([
+    ['8e03978e-40d5-43e8-bc93-6894a57f9324', '=8e03978e-40d5-43e8-bc93-6894a57f9324'],
+    ['8E03978E-40D5-43E8-BC93-6894A57F9324', '=8e03978e-40d5-43e8-bc93-6894a57f9324'],
+    ['8e03978e-40d5-43e8-8c93-6894a57f9324', '=8e03978e-40d5-43e8-8c93-6894a57f9324'],
+    ['8e03978e-40d5-73e8-bc93-6894a57f9324', 'invalid'],
+    ['8e03978e-40d5-43e8-cc93-6894a57f9324', 'invalid'],
+    ['x8e03978e-40d5-43e8-bc93-6894a57f9324', 'invalid'],
+    ['8e03978e-40d5-43e8-bc93-6894a57f93245', 'invalid'],
+  ])('uuid4: %j gives %s', (value, expected) => {
+    expect(headerKey(value, { characters: 'uuid4' })).toBe(expected);
+  });
+
+  it('that is a UUID of another version is told which one is meant', () => {
+    const head = headWith('Idempotency-Key', '8e03978e-40d5-73e8-bc93-6894a57f9324');
+
+    expect(readHeadKey(keyPolicy({ characters: 'uuid4' }), head)).toMatchObject({
+      detail: expect.stringContaining('must be a UUID of version 4, such as'),
+    });
+    expect(readHeadKey(keyPolicy({ characters: 'uuid' }), headWith('Idempotency-Key', 'x'))).toMatchObject({
+      detail: expect.stringContaining('must be a UUID, such as'),
+    });
+  });
+
   it('is case-sensitive', () => {
     expect(headerKey('abc')).not.toBe(headerKey('Abc'));
   });

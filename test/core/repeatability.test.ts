@@ -55,6 +55,17 @@ describe('the two fields of a repeatable request', () => {
     expect(judge(...rawHeaders)).toBe(expected);
   });
 
+  it.each([
+    [ID, 'go together'],
+    [[...ID, 'Repeatability-First-Sent', 'soon'], 'IMF-fixdate'],
+    [[...ID, ...sent(NOW - 3_601_000)], 'more than 3600 s ago'],
+    [[...ID, ...sent(NOW + 61_000)], 'more than 60 s ahead'],
+  ])('say what is wrong with them: %j', (rawHeaders, words) => {
+    expect(readRepeatability(WINDOW, headWith(...rawHeaders), 'yes', NOW)).toMatchObject({
+      detail: expect.stringContaining(words),
+    });
+  });
+
   it('where nothing is kept, are refused rather than ignored', () => {
     const head = headWith(...ID, ...sent(NOW));
 

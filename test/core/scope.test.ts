@@ -119,9 +119,14 @@ describe('two scopes', () => {
     expect(scopeOf(policy, 'Authorization', signed('AKID', 'Signature=bb'))).toBe(scope);
     expect(scopeOf(policy, 'Authorization', signed('AKIE', 'Signature=aa'))).not.toBe(scope);
     expect(scopeOf(BY_CREDENTIAL, 'Authorization', signed('AKID', 'Signature=aa'))).not.toBe(scope);
-    expect(scopeOf(policy, 'Authorization', 'Bearer a')).toBe(
-      scopeOf(BY_CREDENTIAL, 'Authorization', 'Bearer a'),
-    );
+    for (const whole of [
+      'Bearer a',
+      'AWS4-HMAC-SHA256 Signature=aa',
+      'x AWS4-HMAC-SHA256 Credential=AKID/x',
+      '',
+    ]) {
+      expect(scopeOf(policy, 'Authorization', whole)).toBe(scopeOf(BY_CREDENTIAL, 'Authorization', whole));
+    }
   });
 });
 
