@@ -96,10 +96,15 @@ export function createVersions(options: VersionsOptions): Versions {
   const ticker = options.ticker === undefined ? {} : { ticker: options.ticker };
   const keepAlive = createKeepAlive({ store: { renew }, monotonicMs, onError, ...ticker });
 
-  /** While secrets are rotated, a version made under an older one is still the version. */
+  /**
+   * While secrets are rotated, a version made under another one is still the version. Of two, made at the very same
+   * moment by replicas in the middle of it, all go on with the same one.
+   */
   async function locate(cellKeys: readonly CellKey[]): Promise<CellKey> {
-    for (const older of cellKeys.slice(1)) if ((await cells.read(older)).version !== 0) return older;
-    return cellKeys[0] ?? '';
+    const [current = ''] = cellKeys;
+    if (cellKeys.length === 1) return current;
+    for (const made of cellKeys.toSorted()) if ((await cells.read(made)).version !== 0) return made;
+    return current;
   }
 
   async function look(cellKey: CellKey): Promise<Looked> {

@@ -104,6 +104,26 @@ const settledDown = (): Promise<void> =>
     setTimeout(resolve, 5);
   });
 
+describe('replicas in the middle of a rotation of secrets', () => {
+  it('go on with one version, though two were made at the same moment', async () => {
+    const { one, other, reserve } = openStage();
+    const [mine, theirs] = [
+      ['a', 'b'],
+      ['b', 'a'],
+    ] as const;
+    const both = await Promise.all([reserve(one, { cellKeys: mine }), reserve(other, { cellKeys: theirs })]);
+    for (const made of both) if (made.kind === 'reserved') await made.reservation.settle(ADVANCED);
+
+    const told = await Promise.all([one.forRead(mine, 100_000), other.forRead(theirs, 100_000)]);
+    const first = await reserve(one, { cellKeys: mine });
+    const second = await reserve(other, { cellKeys: theirs });
+
+    expect(both.map(({ kind }) => kind)).toEqual(['reserved', 'reserved']);
+    expect(told[0]).toBe(told[1]);
+    expect([first.kind, second.kind]).toEqual(['reserved', 'busy']);
+  });
+});
+
 describe('a write that is let out', () => {
   it('keeps the resource for as long as it lives, however many leases that takes', async () => {
     const stage = openStage();
