@@ -11,7 +11,7 @@ const ROUTE_BYTES = 4;
 const REQUEST_BYTES = 9;
 const NAMED_BYTES = KEY_BYTES + ROUTE_BYTES + REQUEST_BYTES;
 const MAC_BYTES = 12;
-/** No pre-image of a record key begins so (core/record-key.ts). */
+/** No pre-image of a record key (core/record-key.ts) or of a ticket's proof (core/ticket.ts) begins so. */
 const TASK_TAG = Uint8Array.of(0x74);
 
 export type TaskId = { readonly recordKey: RecordKey; readonly bytes: Uint8Array };

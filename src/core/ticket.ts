@@ -55,11 +55,11 @@ export function ticketState(
   return nowMs < signed.readUIntBE(1, EXPIRY_BYTES) ? 'valid' : 'expired';
 }
 
-/** Tagged apart from record keys, which are made under the same secret and begin with another byte. */
+/** Tagged apart from all else that is made under the same secret: record keys, cells, and the names of tasks. */
 function proofOf(secret: Uint8Array, { route, scope }: TicketBinding, signed: Uint8Array): Uint8Array {
   const name = Buffer.from(route);
   const lengths = Buffer.alloc(9);
-  lengths[0] = 0x74;
+  lengths[0] = 0x71;
   lengths.writeUInt32BE(name.byteLength, 1);
   lengths.writeUInt32BE(scope.byteLength, 5);
   const hmac = createHmac('sha256', secret).update(lengths).update(name).update(scope).update(signed);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { belongsTo, parseTaskId } from '../../src/core/task-id.ts';
 import { makeTicket, TICKET_ID_BYTES, ticketState } from '../../src/core/ticket.ts';
 
 const SECRET = Buffer.from('a secret of the store');
@@ -28,6 +29,24 @@ describe('a ticket', () => {
       of('orders', 'theirs'),
       of('ordersm', 'ine'),
     ]).toEqual([...['valid', 'unknown', 'unknown', 'unknown']]);
+  });
+
+  it('names no task, though both are proven under one secret', () => {
+    const anonymous = Buffer.from('a');
+    const route = 'fourteen-chars';
+    const id = Buffer.alloc(TICKET_ID_BYTES, 'a');
+    const ticket = Buffer.from(makeTicket(SECRET, { route, scope: anonymous }, EXPIRES_MS, id), 'base64url');
+    // The name of a task is 45 bytes and 12 of its proof. So cut, what is proven of a ticket would be one, and its end
+    // a scope.
+    const proven = Buffer.concat([
+      ...[Buffer.from([0, 0, 0, 14, 0, 0, 0, 1]), Buffer.from(route), anonymous],
+      ticket.subarray(0, 23),
+    ]);
+    const name = Buffer.concat([proven.subarray(0, 45), ticket.subarray(23, 35)]).toString('base64url');
+    const parsed = parseTaskId(name);
+
+    expect(proven.subarray(45)).toEqual(anonymous);
+    expect(parsed === null ? null : belongsTo(parsed, SECRET, anonymous)).toBe('no');
   });
 
   it('is good under every secret in use, and under no other', () => {
