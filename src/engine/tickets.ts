@@ -106,12 +106,14 @@ function policyFor(
   wanted: Exclude<Wanted, { kind: 'nothing' }>,
 ): RoutePolicy | null {
   const { routes, fallback } = snapshot.config;
-  if (wanted.kind === 'route') return routes.find(({ name }) => name === wanted.name) ?? null;
+  const unmatched = fallback.kind === 'policy' ? fallback.policy : null;
+  if (wanted.kind === 'route')
+    return [...routes, unmatched].find((policy) => policy?.name === wanted.name) ?? null;
   const { method, target } = wanted;
   const guarded = guard({ ...head, method, target }, snapshot.guardLimits, snapshot.reliedOn);
   if (guarded.kind === 'refused') return null;
   const matched = matchRoute(routes, { method, host, path: guarded.path, rawHeaders: head.rawHeaders });
-  return matched ?? (fallback.kind === 'policy' ? fallback.policy : null);
+  return matched ?? unmatched;
 }
 
 function issue(

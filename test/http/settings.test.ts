@@ -181,3 +181,17 @@ it.each([
     0,
   ]);
 });
+
+it.each([
+  ['by its name, as the discovery document tells it', '{"route":"unmatched"}'],
+  ['by the request to come', '{"method":"POST","target":"/conf/ticket/x"}'],
+])('a ticket for requests that match no route is asked for %s', async (_, body) => {
+  const { proxy } = await stage({ defaults: 'ticket: {}' });
+
+  const answer = await rawExchange(
+    proxy.port,
+    requestText('POST', '/.well-known/onceward/tickets', [], body),
+  );
+
+  expect(answer.status).toBe(201);
+});
