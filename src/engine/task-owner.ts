@@ -24,7 +24,7 @@ export function findTask({ config, secrets }: Snapshot, head: RequestHead, id: T
   for (const policy of fallback.kind === 'policy' ? [...routes, fallback.policy] : routes) {
     const { task } = policy;
     if (task === null) continue;
-    const name = `${policy.scope.anonymous} ${policy.scope.headers.join(' ')}`;
+    const name = JSON.stringify(policy.scope);
     let scope = scopes.get(name);
     if (scope === undefined) {
       scope = ownScope(policy, secrets, head, id);

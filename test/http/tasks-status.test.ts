@@ -45,6 +45,23 @@ describe('the status resource', () => {
     expect((await get(at, two.headers.location)).status).toBe(404);
   });
 
+  it.each([
+    ['with a cookie', 'cookies: [session]', { Cookie: 'session=abc' }],
+    ['with an access key', 'sigv4: true', {}],
+  ])('is there for the principal of a route that tells its own %s', async (_, scope, cookie) => {
+    const route = `  - { name: browser, match: { path: /browser }, scope: { ${scope} } }`;
+    const at = await standTasks(stage, { route });
+    const caller = 'AWS4-HMAC-SHA256 Credential=AKID/20261126/eu/pay/aws4_request, Signature=';
+    const answer = await sendRequest(at.proxy.port, {
+      path: '/browser',
+      headers: { ...keyed('k1', `${caller}one`), ...cookie, Prefer: 'respond-async' },
+    });
+
+    const told = await get(at, answer.headers.location, { Authorization: `${caller}one`, ...cookie });
+
+    expect([answer.status, told.status, json(told).state]).toEqual([202, 200, 'pending']);
+  });
+
   it('can only be read', async () => {
     const at = await standTasks(stage);
     const { location } = (await startTask(at, 'k1')).headers;
