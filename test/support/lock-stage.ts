@@ -8,8 +8,11 @@ import { type Arrival, type CountingBackend, startCountingBackend } from './coun
 export type LockStore = 'lmdb' | { readonly url: string };
 
 /** A short lease is soon over; a deadline that a busy machine passes would be an unavailable store. */
-function timesOf(store: LockStore): { readonly deadline: string; readonly shortLease: string } {
-  return store !== 'lmdb' && store.url.startsWith('postgres')
+function timesOf(
+  store: LockStore,
+  lease: unknown,
+): { readonly deadline: string; readonly shortLease: string } {
+  return lease !== 'short' || (store !== 'lmdb' && store.url.startsWith('postgres'))
     ? { deadline: '1s', shortLease: '3s' }
     : { deadline: '300ms', shortLease: '1s' };
 }
@@ -40,7 +43,7 @@ export async function lockStage(
   { store, lock = {} }: LockStageOptions,
   closers: (() => Promise<void> | void)[],
 ): Promise<LockStage> {
-  const { deadline, shortLease } = timesOf(store);
+  const { deadline, shortLease } = timesOf(store, lock.lease);
   const terms = lock.lease === 'short' ? { ...lock, lease: shortLease } : lock;
   const atWork = new Map<string, number>();
   const tokens = new Map<string, number[]>();
