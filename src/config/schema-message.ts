@@ -35,7 +35,7 @@ const details = section({
   secrets: list(senderSecret(), 4, 'secrets')
     .prefault([...D.secrets])
     .describe(
-      'What the sender signs with; any of them may have signed, so that one can be replaced. A delivery that none of them fits gets 400 `signature-invalid` before anything is looked up. `standard-webhooks`: `whsec_…`, or the public key `whpk_…`; `github` and `slack`: the secret; `stripe`: the `whsec_…` of the endpoint; `twilio`: the auth token or shared key. Take them from variables. Left empty, deliveries are not verified and whoever can reach the route can use up an id.',
+      'What the sender signs with; any of them may have signed, so that one can be replaced. A delivery that none of them fits gets 400 `signature-invalid` before anything is looked up. `standard-webhooks`: `whsec_…`, or the public key `whpk_…`; `github` and `slack`: the secret; `stripe`: the `whsec_…` of the endpoint; `twilio`: the auth token or shared key. Take them from variables. Left empty, deliveries are not verified and whoever can reach the route can use up an id. Safe methods (GET, HEAD) are passed on unverified, as they have no record: a sender that can deliver by GET has to be told to use POST, and `match.methods` to take nothing else.',
     ),
   tolerance: duration('1s')
     .prefault(D.tolerance)
