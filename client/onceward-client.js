@@ -26,8 +26,8 @@ function wordsOf({ kind, why, problem }) {
     return `${kind} (${why}): ${said}`;
 }
 const WORTH_A_RETRY = new Set([408, 425, 429, 502, 503, 504]);
-/** Those by which Onceward gives a key back, where a route does not say otherwise. */
-const NOT_EXECUTED = new Set([425, 429, 503]);
+/** Of `Idempotency-Status`. After `unstored` the key is free, or tells that the outcome is not known. */
+const FINAL = new Set(['replayed', 'joined', 'unprotected']);
 /** Given by whatever stands in front, without a look at the key: they say nothing of an attempt before. */
 const NOT_OF_THE_KEY = new Set([401, 403, 407, 408, 413, 421, 425, 429, 431]);
 const ONCEWARD_PROBLEM = 'urn:onceward:problem:';
@@ -84,12 +84,9 @@ function freshKeyFor(executed, standing) {
 function retryOfPlain(heard, { protection }) {
     if (heard.status < 400 || heard.shouldRetry === 'no' || protection === 'unknown')
         return 'no';
-    // Asked again, what is kept comes again.
-    if (heard.idempotencyStatus === 'replayed' || heard.idempotencyStatus === 'joined')
+    // Asked again, what is kept comes again, and what no record stands behind is executed again.
+    if (FINAL.has(heard.idempotencyStatus ?? ''))
         return 'no';
-    // What is not kept is executed again, or gone: only a status that says "not executed" is worth another try.
-    if (heard.idempotencyStatus === 'unstored')
-        return NOT_EXECUTED.has(heard.status) ? 'same-key' : 'no';
     return heard.shouldRetry === 'yes' || WORTH_A_RETRY.has(heard.status) ? 'same-key' : 'no';
 }
 function endOf(heard, telling, { protection, earlier }) {

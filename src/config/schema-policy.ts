@@ -155,7 +155,7 @@ export const policyFields = {
   onStoreDown: choice(['refuse', 'forward'])
     .prefault(D.onStoreDown)
     .describe(
-      'What a keyed request gets while the store cannot be reached: `refuse` answers 503; `forward` sends it on without protection, so that retries can execute twice.',
+      'What a keyed request gets while the store cannot be reached: `refuse` answers 503; `forward` sends it on without protection, so that retries can execute twice; the answer then says `Idempotency-Status: unprotected`.',
     ),
   unprovenEnd: choice(['park', 'trust'])
     .prefault(D.unprovenEnd)

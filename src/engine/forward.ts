@@ -52,7 +52,7 @@ export async function forward(
   }
 }
 
-const UNPROTECTED = ['Idempotency-Status', 'unstored'];
+const UNPROTECTED = ['Idempotency-Status', 'unprotected'];
 const NONE: readonly string[] = [];
 
 /** Who asks what a resource can do learns where its rules are (RFC 8631); observing changes no answer. */

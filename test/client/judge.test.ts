@@ -153,7 +153,8 @@ describe('what the client does with other answers', () => {
     ['504', answer(504), NO, AGAIN, AGAIN],
     ['503, replayed', answer(503, { idempotencyStatus: 'replayed' }), NO, NO, NO],
     ['503, unstored', answer(503, { idempotencyStatus: 'unstored' }), NO, AGAIN, AGAIN],
-    ['504, unstored', answer(504, { idempotencyStatus: 'unstored' }), NO, NO, NO],
+    ['504, unstored', answer(504, { idempotencyStatus: 'unstored' }), NO, AGAIN, AGAIN],
+    ['503, unprotected', answer(503, { idempotencyStatus: 'unprotected' }), NO, NO, NO],
     ['503, executed', answer(503, { idempotencyStatus: 'executed' }), NO, AGAIN, AGAIN],
     ['a plain problem', answer(503, { problem: foreign({}) }), NO, AGAIN, AGAIN],
     [

@@ -66,14 +66,14 @@ describe('while the store is down', () => {
     expect(backend.executions('refused')).toBe(0);
   });
 
-  it('onStoreDown: forward passes it on and says unstored', async () => {
+  it('onStoreDown: forward passes it on and says that it is unprotected', async () => {
     const { backend, redis, proxy } = await stage();
     await redis.kill();
 
     const answer = await ask(proxy, '/views', 'forwarded');
 
     expect(answer.status).toBe(201);
-    expect(answer.headers['idempotency-status']).toBe('unstored');
+    expect(answer.headers['idempotency-status']).toBe('unprotected');
     expect(backend.executions('forwarded')).toBe(1);
   });
 

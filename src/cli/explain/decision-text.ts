@@ -99,7 +99,7 @@ export function storeDownRow(policy: RoutePolicy): readonly [string, string] {
     case 'refuse':
       return ['store unavailable', problemText('store-unavailable', policy.dialect)];
     case 'forward':
-      return ['store unavailable', 'passed on without protection (Idempotency-Status: unstored)'];
+      return ['store unavailable', 'passed on without protection (Idempotency-Status: unprotected)'];
     default:
       return unreachable(onStoreDown);
   }
