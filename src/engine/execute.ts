@@ -76,7 +76,12 @@ export async function execute(
       onEnd: () => context.incoming.reply.onClosed(() => capture.dispose()),
     });
     if (locks !== null)
-      endLocks(locks, captured.end, policy.timeouts.lateAnswerMs > 0 ? 'waited-for' : 'not-waited-for');
+      endLocks(
+        locks,
+        captured.end,
+        policy.timeouts.lateAnswerMs > 0 ? 'waited-for' : 'not-waited-for',
+        policy,
+      );
     if (versioned !== undefined) await versioned;
     if (answered !== null && settlement.kind === 'complete' && written === 'ok')
       engine.metrics.resolved('late-answer', 'completed');

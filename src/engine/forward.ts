@@ -46,7 +46,7 @@ export async function forward(
     });
     if (attempt === 1 && mayRetry(context, body, passed)) continue;
     note.onExchangeEnd?.(passed.end);
-    if (locks !== null) endLocks(locks, passed.end, 'not-waited-for');
+    if (locks !== null) endLocks(locks, passed.end, 'not-waited-for', policy);
     engine.metrics.upstreamEnded(policy.name, passed.upstreamMs / 1000);
     return endingOf(context, passed, note);
   }

@@ -1,7 +1,8 @@
 import { cellKey } from '../core/cell-key.ts';
 import { type LockPolicy, lockResources } from '../core/lock-policy.ts';
+import type { RoutePolicy, StatusTable } from '../core/policy.ts';
 import type { Claim } from '../core/record.ts';
-import type { ExchangeEnd } from '../core/settle.ts';
+import { type ExchangeEnd, statusAction } from '../core/settle.ts';
 import { unreachable } from '../core/unreachable.ts';
 import type { StoreUnavailable } from '../store/contract.ts';
 import type { Hold } from '../store/keep-alive.ts';
@@ -85,15 +86,36 @@ export function lockLasts(lock: LockPolicy | null, locks: HeldLocks | null): 'ye
 }
 
 /**
- * What was cut from here may still be at work at the backend, without a window for its late answer: the lease is that
- * window.
+ * What ended without an answer of the backend itself may still be at work there, and no window for a late answer has
+ * been waited for: the lease is that window.
  */
-export function endLocks(locks: HeldLocks, end: ExchangeEnd, late: 'waited-for' | 'not-waited-for'): void {
-  const cut =
-    (end.kind === 'failed' && end.cause === 'aborted') ||
-    (end.kind === 'timed-out' && late === 'not-waited-for');
-  if (cut) locks.abandon();
+export function endLocks(
+  locks: HeldLocks,
+  end: ExchangeEnd,
+  late: 'waited-for' | 'not-waited-for',
+  { status }: Pick<RoutePolicy, 'status'>,
+): void {
+  if (mayBeAtWork(end, late, status) === 'maybe') locks.abandon();
   else locks.release();
+}
+
+function mayBeAtWork(
+  end: ExchangeEnd,
+  late: 'waited-for' | 'not-waited-for',
+  table: StatusTable,
+): 'maybe' | 'no' {
+  switch (end.kind) {
+    case 'never-dispatched':
+      return 'no';
+    case 'failed':
+      return 'maybe';
+    case 'timed-out':
+      return late === 'waited-for' ? 'no' : 'maybe';
+    case 'complete':
+      return statusAction(table, end.status) === 'park' ? 'maybe' : 'no';
+    default:
+      return unreachable(end);
+  }
 }
 
 /** The field for the backend: a token for each resource, in sorted order of their names. */
