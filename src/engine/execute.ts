@@ -9,7 +9,7 @@ import { StoreUnavailable } from '../store/contract.ts';
 import type { Hold } from '../store/keep-alive.ts';
 import { forwardFacts, unreachableDetail } from './forward.ts';
 import { leaseMarginMs } from './lease-margin.ts';
-import { endLocks, giveBack, lockLasts, takeLocksUnder, withLockTokens } from './lock.ts';
+import { endLocks, giveBack, lateAnswer, lockLasts, takeLocksUnder, withLockTokens } from './lock.ts';
 import type { HeldLocks } from './lock-keeper.ts';
 import { markAnswer } from './mark-answer.ts';
 import { answerProblem, answerStoreUnavailable } from './respond.ts';
@@ -75,13 +75,7 @@ export async function execute(
       // Two may hold the body: a settlement that is still being tried, and a slow client's socket. After both.
       onEnd: () => context.incoming.reply.onClosed(() => capture.dispose()),
     });
-    if (locks !== null)
-      endLocks(
-        locks,
-        captured.end,
-        policy.timeouts.lateAnswerMs > 0 ? 'waited-for' : 'not-waited-for',
-        policy,
-      );
+    if (locks !== null) endLocks(locks, captured.end, lateAnswer(policy), policy);
     if (versioned !== undefined) await versioned;
     if (answered !== null && settlement.kind === 'complete' && written === 'ok')
       engine.metrics.resolved('late-answer', 'completed');

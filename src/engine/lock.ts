@@ -99,6 +99,11 @@ export function endLocks(
   else locks.release();
 }
 
+/** Of an execution under a claim, after a time-out. */
+export function lateAnswer({ timeouts }: RoutePolicy): 'waited-for' | 'not-waited-for' {
+  return timeouts.lateAnswerMs > 0 ? 'waited-for' : 'not-waited-for';
+}
+
 function mayBeAtWork(
   end: ExchangeEnd,
   late: 'waited-for' | 'not-waited-for',

@@ -18,6 +18,7 @@ afterAll(async () => {
 storeContract('redis behind sentinels, waiting for its replica,', () =>
   openRedisHarness({
     url: sentinels.url,
+    unitMs: 250,
     change: {
       topology: sentinelTopology(sentinels),
       wait: { replicas: 1, timeoutMs: 1500 },
