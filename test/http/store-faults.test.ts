@@ -86,7 +86,7 @@ it('without its store a keyed request is forwarded where the route says so, and 
   expect([answer.status, answer.body.toString(), fieldValues(answer.headers, 'idempotency-status')]).toEqual([
     201,
     'made',
-    ['unstored'],
+    ['unprotected'],
   ]);
   expect(upstream.seen('fault').length).toBe(1);
 });
