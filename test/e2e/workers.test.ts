@@ -47,7 +47,8 @@ describe('several workers', () => {
     await count(proxy.port, 40, 'one');
     await count(proxy.port, 40, 'one');
     const seen = await until(metrics, (text) => sumOf(text, REQUESTS) === 80);
-    const { workers, state, inFlight } = await status();
+    // The workers tell now and then: how many are in flight may be of a moment ago.
+    const { workers, state, inFlight } = await until(status, (told) => told.inFlight === 0);
 
     expect(backend.executionsOfAll()).toBe(40);
     expect(workers.map(({ worker, state }) => [worker, state])).toEqual([
