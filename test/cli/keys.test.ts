@@ -1,8 +1,9 @@
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/main.ts';
-import { freePort, runBinary } from '../support/child-proxy.ts';
+import { runBinary } from '../support/child-proxy.ts';
 import { type CountingBackend, startCountingBackend } from '../support/counting-backend.ts';
+import { freePort } from '../support/free-port.ts';
 import { startProxyWith, type TestProxy } from '../support/proxy.ts';
 import { keyed, problemCode, sendRequest } from '../support/send-request.ts';
 

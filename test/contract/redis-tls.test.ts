@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { freePort } from '../support/child-proxy.ts';
+import { freePort } from '../support/free-port.ts';
 import { createRedisOpener, NO_TLS_FILES } from '../support/redis-opener.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { FULL, granted, newRecordKey, requestOf, responseOf } from './harness.ts';

@@ -5,12 +5,12 @@ import {
   baseConfig,
   type ChildProxy,
   type Folder,
-  freePort,
   runBinary,
   startChildProxy,
   temporaryFolder,
 } from '../support/child-proxy.ts';
 import { type CountingBackend, startCountingBackend } from '../support/counting-backend.ts';
+import { freePort } from '../support/free-port.ts';
 import { keyed, problemCode, sendRequest } from '../support/send-request.ts';
 
 /** Wrong files, ports, stores and requests: one clear line or a problem, never a stack trace, and the process serves on. */

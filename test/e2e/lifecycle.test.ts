@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
-import { freePort } from '../support/child-proxy.ts';
 import { executeAndAnswer } from '../support/counting-backend.ts';
+import { freePort } from '../support/free-port.ts';
 import { finish, inExecution, type LmdbStage, lmdbStage } from '../support/lmdb-stage.ts';
 import { type Answer, keyed, problemCode, sendRequest, until } from '../support/send-request.ts';
 

@@ -1,8 +1,9 @@
 import process from 'node:process';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { baseConfig, freePort, runBinary, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
+import { baseConfig, runBinary, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
 import { startCountingBackend } from '../support/counting-backend.ts';
 import { crewStage, pidsOf } from '../support/crew.ts';
+import { freePort } from '../support/free-port.ts';
 import { lmdbStage } from '../support/lmdb-stage.ts';
 import { untilReported } from '../support/observe-report.ts';
 import { startRedisServer } from '../support/redis-server.ts';

@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
-import { baseConfig, freePort, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
+import { baseConfig, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
 import { type Arrival, startCountingBackend } from '../support/counting-backend.ts';
+import { freePort } from '../support/free-port.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { keyed, sendRequest } from '../support/send-request.ts';
 import { until } from '../support/until.ts';

@@ -1,12 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  baseConfig,
-  type ChildProxy,
-  freePort,
-  startChildProxy,
-  temporaryFolder,
-} from '../support/child-proxy.ts';
+import { baseConfig, type ChildProxy, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
 import { type CountingBackend, startCountingBackend } from '../support/counting-backend.ts';
+import { freePort } from '../support/free-port.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { type Answer, keyed, problemCode, sendRequest, until } from '../support/send-request.ts';
 

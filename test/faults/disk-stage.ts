@@ -1,13 +1,8 @@
 import { join } from 'node:path';
-import {
-  baseConfig,
-  type ChildProxy,
-  freePort,
-  startChildProxy,
-  temporaryFolder,
-} from '../support/child-proxy.ts';
+import { baseConfig, type ChildProxy, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
 import { type CountingBackend, startCountingBackend } from '../support/counting-backend.ts';
 import { type DiskFault, failDisk } from '../support/failing-disk.ts';
+import { freePort } from '../support/free-port.ts';
 import { type PrivateDisk, startPrivateDisk } from '../support/private-disk.ts';
 import { type Answer, keyed, problemCode, sendRequest, until } from '../support/send-request.ts';
 

@@ -4,7 +4,6 @@ import {
   baseConfig,
   type ChildOptions,
   type ChildProxy,
-  freePort,
   startChildProxy,
   temporaryFolder,
 } from '../support/child-proxy.ts';
@@ -14,6 +13,7 @@ import {
   executeAndAnswer,
   startCountingBackend,
 } from '../support/counting-backend.ts';
+import { freePort } from '../support/free-port.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { type Answer, keyed, sendRequest, until } from '../support/send-request.ts';
 import {

@@ -1,5 +1,6 @@
-import { baseConfig, freePort, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
+import { baseConfig, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
 import { type CountingBackend, executeAndAnswer, startCountingBackend } from '../support/counting-backend.ts';
+import { freePort } from '../support/free-port.ts';
 import { seededRandom } from '../support/seeded.ts';
 import { type LoadResult, runLoad } from './load.ts';
 

@@ -1,5 +1,6 @@
-import { type ChildProxy, freePort, startChildProxy } from '../support/child-proxy.ts';
+import { type ChildProxy, startChildProxy } from '../support/child-proxy.ts';
 import { executeAndAnswer } from '../support/counting-backend.ts';
+import { freePort } from '../support/free-port.ts';
 import { seededRandom } from '../support/seeded.ts';
 import {
   atLeast,

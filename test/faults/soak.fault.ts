@@ -1,4 +1,5 @@
-import { type ChildProxy, freePort, startChildProxy } from '../support/child-proxy.ts';
+import { type ChildProxy, startChildProxy } from '../support/child-proxy.ts';
+import { freePort } from '../support/free-port.ts';
 import { type Collected, collecting, readCollected, slopeOf } from './collected-memory.ts';
 import {
   atLeast,

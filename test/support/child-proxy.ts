@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -225,13 +225,4 @@ export function temporaryFolder(): Folder {
 /** What every configuration of these tests begins with: free ports, no ports for operators. */
 export function baseConfig(upstream: string, store: unknown): Record<string, unknown> {
   return { listen: '127.0.0.1:0', observe: null, admin: null, upstream: { url: upstream }, store };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
 }

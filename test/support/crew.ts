@@ -1,5 +1,6 @@
 import process from 'node:process';
-import { type ChildProxy, freePort } from './child-proxy.ts';
+import type { ChildProxy } from './child-proxy.ts';
+import { freePort } from './free-port.ts';
 import type { LmdbStage } from './lmdb-stage.ts';
 import { sendRequest, until } from './send-request.ts';
 

@@ -3,7 +3,7 @@ import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { freePort } from './child-proxy.ts';
+import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
 /** A real PgBouncer before a server of the tests, whose user it logs in as. */

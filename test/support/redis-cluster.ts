@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { freePort } from './child-proxy.ts';
+import { freePort } from './free-port.ts';
 import { type RedisServer, type RedisServerOptions, startRedisServer } from './redis-server.ts';
 
 export type RedisClusterNode = RedisServer & { readonly id: string };

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { freePort } from './child-proxy.ts';
+import { freePort } from './free-port.ts';
 import { launchRedis, type RedisServer, type RedisServerOptions, startRedisServer } from './redis-server.ts';
 
 /** A real primary, its replicas, and three real sentinels that watch them under the name `main`. */

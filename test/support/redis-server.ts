@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { freePort } from './child-proxy.ts';
+import { freePort } from './free-port.ts';
 
 export type RedisServerOptions = {
   /** Default `yes`, with `appendfsync always`. */

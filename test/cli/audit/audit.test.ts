@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Folder, freePort, type Ran, runBinary, temporaryFolder } from '../../support/child-proxy.ts';
+import { type Folder, type Ran, runBinary, temporaryFolder } from '../../support/child-proxy.ts';
+import { freePort } from '../../support/free-port.ts';
 
 /** The command against a real backend that is idempotent in some things and not in others. */
 
