@@ -4,7 +4,7 @@ import { executeAndAnswer } from '../support/counting-backend.ts';
 import { type CrewStage, crewStage, pidsOf, sumOf } from '../support/crew.ts';
 import { finish, inExecution, type LmdbStage, lmdbStage } from '../support/lmdb-stage.ts';
 import { checkMetrics } from '../support/prometheus.ts';
-import { keyed, problemCode, sendRequest, until } from '../support/send-request.ts';
+import { type Answer, keyed, problemCode, sendRequest, until } from '../support/send-request.ts';
 
 /** Several worker processes behind one port and one store: what happens when some of them end or hang. */
 
@@ -35,6 +35,12 @@ async function count(port: number, requests: number, prefix: string): Promise<vo
     Array.from({ length: requests }, (_, n) => sendRequest(port, { headers: keyed(`${prefix}-${n}`) })),
   );
   expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: requests }, () => 201));
+}
+
+/** As a client should: a connection that was taken by the one that ends is told so, and its request sent again. */
+async function served(port: number, key: string): Promise<Answer> {
+  const answer = await sendRequest(port, { headers: keyed(key) });
+  return problemCode(answer) === 'draining' ? await served(port, key) : answer;
 }
 
 const REQUESTS = 'onceward_requests_total';
@@ -162,13 +168,15 @@ describe('a worker that is killed', () => {
     process.kill(pid, 'SIGTERM');
     process.kill(pid, 'SIGTERM');
     backend.behave(executeAndAnswer);
-    await count(proxy.port, 20, 'others');
+    const others = await Promise.all(Array.from({ length: 20 }, (_, n) => served(proxy.port, `others-${n}`)));
     finish(arrival);
     const whole = await answer;
     await until(status, (seen) => !pidsOf(seen).includes(pid));
     await listening(2);
 
     expect(whole.status).toBe(201);
+    expect(others.map((other) => other.status)).toEqual(others.map(() => 201));
+    expect(backend.executionsOfAll()).toBe(21);
     expect(backend.executions('kept')).toBe(1);
   });
 });
