@@ -24,8 +24,9 @@ WITH clock AS MATERIALIZED (
     sweep_at_us = least(r.sweep_at_us, c.now_us + ($4::float8 * 1000)::bigint)
   FROM clock c
   WHERE r.record_key = $1 AND r.token = $2 AND r.expires_at_us > c.now_us
-    AND CASE WHEN $3::text = 'restarted' THEN r.state = 'completed'
-      ELSE r.state = 'unknown' OR (r.state = 'dispatched' AND r.lease_until_us <= c.now_us) END
+    AND (($3::text = 'restarted' AND r.state = 'completed')
+      OR ($3::text <> 'restarted'
+        AND (r.state = 'unknown' OR (r.state = 'dispatched' AND r.lease_until_us <= c.now_us))))
     -- A holder that woke up since the question was asked has made it unknown anew, under the same token.
     AND ($3::text <> 'released' OR $7::float8 * 1000 <= greatest(
       0, c.now_us - CASE WHEN r.state = 'unknown' THEN r.unknown_since_us ELSE r.lease_until_us END
