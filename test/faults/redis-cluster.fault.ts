@@ -63,7 +63,7 @@ async function run({ form, seed, say }: FaultRun): Promise<FaultResult> {
       });
       for (const example of result.load.examples) say(`redis-cluster: ${title}${example}`);
       figures.push(
-        atLeast(`${title}migrations of ${SLOTS_MOVED} slots, and nodes lost`, lost, times),
+        atLeast(`${title}migrations of up to ${SLOTS_MOVED} slots, and nodes lost`, lost, times),
         atLeast(`${title}ASK answered by the nodes`, redirections.ASK, 1),
         atLeast(`${title}MOVED answered by the nodes`, redirections.MOVED, 1),
         ...(replicas === 0 ? lossFigures(result, title) : loadFigures(result.load, title)),
@@ -80,7 +80,9 @@ async function run({ form, seed, say }: FaultRun): Promise<FaultResult> {
 async function moveSlots(cluster: RedisCluster, stage: RedisStage): Promise<void> {
   const from = await cluster.ownerOf(Math.floor(stage.random() * 16_384));
   const to = await otherOwner(cluster, from);
-  const slots = (await cluster.slotsOf(from)).slice(0, SLOTS_MOVED);
+  const owned = await cluster.slotsOf(from);
+  // Never its last: a primary without slots becomes a replica in the middle of the migration.
+  const slots = owned.slice(0, Math.min(SLOTS_MOVED, Math.floor(owned.length / 2)));
   await cluster.beginMigration(slots, from, to);
   await stage.pause(300);
   await cluster.migrateNames(slots, from, to);
