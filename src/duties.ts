@@ -7,6 +7,7 @@ import { type ObserveServer, startObserveServer } from './admin/observe-server.t
 import type { AdminRoute } from './admin/route-table.ts';
 import type { ResolvedConfig } from './config/resolved.ts';
 import { type ObservedRoute, observedKeyspace } from './core/observed.ts';
+import { policiesOf } from './core/plan.ts';
 import type { RoutePolicy } from './core/policy.ts';
 import { recordKey } from './core/record-key.ts';
 import { readScope } from './core/scope.ts';
@@ -18,7 +19,7 @@ import type { Upstream } from './http/seam.ts';
 import { createUpstream } from './http/upstream.ts';
 import { type Job, startJob } from './job.ts';
 import type { Metrics } from './observe/metrics.ts';
-import { type Base, type DrainState, monotonicMs, policiesOf, STORE_PING_MS, wallMs } from './parts.ts';
+import { type Base, type DrainState, monotonicMs, STORE_PING_MS, wallMs } from './parts.ts';
 import { sealingOf } from './snapshot.ts';
 import { sweepPass } from './sweep.ts';
 

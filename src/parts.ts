@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ResolvedConfig } from './config/resolved.ts';
-import type { RoutePolicy } from './core/policy.ts';
+import { policiesOf } from './core/plan.ts';
 import { TICKET_ID_BYTES } from './core/ticket.ts';
 import { createLockKeeper } from './engine/lock-keeper.ts';
 import { createObservedLog } from './engine/observed-log.ts';
@@ -105,7 +105,11 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
   const shutdown = new Set<() => void>();
   return {
     store,
-    keepAlive: createKeepAlive({ store, monotonicMs, onError: (error) => log.unexpected(error) }),
+    keepAlive: createKeepAlive({
+      renew: (claim, leaseMs) => store.renew(claim, leaseMs),
+      monotonicMs,
+      onError: (error) => log.unexpected(error),
+    }),
     locks: createLockKeeper({
       ...{ cells: store.cells, monotonicMs, newOwner: createOwners(randomBytes) },
       onError: (error) => log.unexpected(error),
@@ -155,10 +159,6 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
 
 function longestLeaseMs(config: ResolvedConfig): number {
   return Math.max(0, ...policiesOf(config).map(({ leaseMs }) => leaseMs));
-}
-
-export function policiesOf({ routes, fallback }: ResolvedConfig): readonly RoutePolicy[] {
-  return fallback.kind === 'policy' ? [...routes, fallback.policy] : routes;
 }
 
 export function routeNames(config: ResolvedConfig): readonly string[] {

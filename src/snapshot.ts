@@ -1,6 +1,7 @@
 import { BlockList, isIPv6 } from 'node:net';
 import type { ResolvedConfig } from './config/resolved.ts';
 import { messageFields } from './core/message.ts';
+import { policiesOf } from './core/plan.ts';
 import { SEQUENCE_FIELDS } from './core/sequence.ts';
 import { signatureFields } from './core/signature.ts';
 import type { Sealing } from './engine/sealing.ts';
@@ -42,9 +43,7 @@ const CONDITION_FIELDS = ['if-match', 'if-none-match', 'if-unmodified-since', 'i
 /** The fields that say who asks and which operation it is: a hop must not be told to drop them. */
 export function reliedOn(config: ResolvedConfig): ReadonlySet<string> {
   const names = new Set<string>();
-  const policies =
-    config.fallback.kind === 'policy' ? [...config.routes, config.fallback.policy] : config.routes;
-  for (const policy of policies) {
+  for (const policy of policiesOf(config)) {
     for (const source of policy.key.sources) {
       if (source.kind === 'header') names.add(source.name);
       else if (source.kind === 'message') for (const name of messageFields(source.preset)) names.add(name);

@@ -1,5 +1,6 @@
+import { policyFor } from '../core/plan.ts';
 import type { PathSegment, RouteMatch, RoutePolicy } from '../core/policy.ts';
-import { matchRoute, type RouteRequest } from '../core/route.ts';
+import type { RouteRequest } from '../core/route.ts';
 import { unreachable } from '../core/unreachable.ts';
 import type { ResolvedConfig } from './resolved.ts';
 
@@ -48,11 +49,6 @@ export function diffPolicies(before: PolicyTable, after: PolicyTable): readonly 
 
 function onceEach(changes: readonly PolicyChange[]): readonly PolicyChange[] {
   return [...new Map(changes.map((change) => [change.text, change])).values()];
-}
-
-function policyFor(table: PolicyTable, request: RouteRequest): RoutePolicy | null {
-  const matched = matchRoute(table.routes, request);
-  return matched ?? (table.fallback.kind === 'policy' ? table.fallback.policy : null);
 }
 
 /** Some request that fits the match. */

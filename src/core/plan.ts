@@ -6,7 +6,7 @@ import type { RoutePolicy } from './policy.ts';
 import { demandOf, type PreconditionPolicy } from './precondition.ts';
 import type { SequencePolicy } from './producer.ts';
 import { readRepeatability } from './repeatability.ts';
-import { matchRoute } from './route.ts';
+import { matchRoute, type RouteRequest } from './route.ts';
 import { readScope } from './scope.ts';
 import { readSequence, type SequenceIds } from './sequence.ts';
 import { unreachable } from './unreachable.ts';
@@ -69,6 +69,16 @@ export type RouteTable = {
     | { readonly kind: 'not-found' };
 };
 
+/** Of all routes and of the requests that match none, in the order in which they are looked at. */
+export function policiesOf({ routes, fallback }: RouteTable): readonly RoutePolicy[] {
+  return fallback.kind === 'policy' ? [...routes, fallback.policy] : routes;
+}
+
+/** Of the first route that matches, else of the requests that match none; null where those get 404. */
+export function policyFor({ routes, fallback }: RouteTable, request: RouteRequest): RoutePolicy | null {
+  return matchRoute(routes, request) ?? (fallback.kind === 'policy' ? fallback.policy : null);
+}
+
 type Facts = { readonly host: string; readonly path: string };
 
 /** `wallMs` is asked only where a route judges dates. */
@@ -91,14 +101,12 @@ function planDated(planned: Planned, head: RequestHead, wallMs: () => number): P
 }
 
 function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {
-  const matched = matchRoute(table.routes, {
+  const policy = policyFor(table, {
     method: head.method,
     host: facts.host,
     path: facts.path,
     rawHeaders: head.rawHeaders,
   });
-  const { fallback } = table;
-  const policy = matched ?? (fallback.kind === 'policy' ? fallback.policy : null);
   if (policy === null) return { kind: 'not-found' };
   const requestClass = classifyMethod(head.method);
   // A safe request has nothing to protect; a key on it is ignored (RFC 9110 section 9.2.1).

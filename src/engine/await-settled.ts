@@ -39,10 +39,8 @@ export async function awaitSettled(
     const endMs = engine.monotonicMs() + waitMs;
     for (;;) {
       const leftMs = endMs - engine.monotonicMs();
-      const woken = wakeWithin(
-        (signal) => engine.store.settled(recordKey, signal),
-        Math.min(POLL_MS, leftMs),
-        abort.signal,
+      const woken = wakeWithin(Math.min(POLL_MS, leftMs), abort.signal, (signal) =>
+        engine.store.settled(recordKey, signal),
       );
       // Subscribed first, read second: a settlement in between is seen by the read.
       const view = await engine.store.inspect(recordKey);

@@ -9,9 +9,10 @@ import { StoreUnavailable } from '../store/contract.ts';
 import type { Hold } from '../store/keep-alive.ts';
 import { forwardFacts, unreachableDetail } from './forward.ts';
 import { leaseMarginMs } from './lease-margin.ts';
-import { endLocks, giveBack, lateAnswer, lockLasts, takeLocksUnder, withLockTokens } from './lock.ts';
+import { endLocks, lateAnswer, lockLasts, refuseUnlocked, takeLocksUnder, withLockTokens } from './lock.ts';
 import type { HeldLocks } from './lock-keeper.ts';
 import { markAnswer } from './mark-answer.ts';
+import { once } from './once.ts';
 import { answerProblem, answerStoreUnavailable } from './respond.ts';
 import { heldForm } from './sealing.ts';
 import type { Ending, RequestContext } from './types.ts';
@@ -30,10 +31,11 @@ export async function execute(
   reservation: VersionedWrite | null = null,
 ): Promise<Ending> {
   const { engine, policy } = context;
+  // A renewal and a settlement may both find the claim gone.
   const lost = once(() => claimLost(context));
   const hold = engine.keepAlive.hold(claim, policy.leaseMs, claimSentMs, lost);
   const taken = policy.lock === null ? null : await takeLocksUnder(hold, context, policy.lock, body);
-  if (taken !== null && taken.kind !== 'held') return await giveBack(context, claim, taken);
+  if (taken !== null && taken.kind !== 'held') return await refuseUnlocked(context, claim, taken);
   const locks = taken?.locks ?? null;
   if (policy.dispatchMark === 'separate') {
     const refused = await markDispatch(context, claim, hold);
@@ -268,15 +270,6 @@ function completeOutcome(
   written: WriteResult | 'pending',
 ): 'executed' | 'unstored' {
   return keep === 'full' && written === 'ok' ? 'executed' : 'unstored';
-}
-
-/** A renewal and a settlement may both find the claim gone: one incident. */
-function once(run: () => void): () => void {
-  let done: 'no' | 'yes' = 'no';
-  return () => {
-    if (done === 'no') run();
-    done = 'yes';
-  };
 }
 
 /** The record was no longer ours: a failover lost the claim, or an operator re-opened the key. An incident. */

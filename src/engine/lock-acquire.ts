@@ -56,10 +56,8 @@ export async function acquireLock(desk: LockDesk, options: LockCells, wanted: Wa
       const woken =
         lookMs === null
           ? null
-          : wakeWithin(
-              (signal) => cells.changed(cellKey, signal),
-              Math.min(lookMs, Math.max(0, leftMs)),
-              gone,
+          : wakeWithin(Math.min(lookMs, Math.max(0, leftMs)), gone, (signal) =>
+              cells.changed(cellKey, signal),
             );
       try {
         const tried = await tryOnce(desk, options, wanted, lookMs === null ? 'alone' : 'together');

@@ -1,11 +1,14 @@
 import type { CellKey } from '../core/cell.ts';
 import { type LockTerms, renewStep } from '../core/lock.ts';
-import { type Cells, StoreUnavailable } from '../store/contract.ts';
-import { systemTicker, type Ticker } from '../store/ticker.ts';
+import type { WriteResult } from '../core/record.ts';
+import type { Cells, StoreUnavailable } from '../store/contract.ts';
+import { createKeepAlive, type Hold } from '../store/keep-alive.ts';
+import type { Ticker } from '../store/ticker.ts';
 import { acquireLock, type GotLock } from './lock-acquire.ts';
-import { changeLock, type SeenLock } from './lock-cell.ts';
+import { changeLock, type LockCells, type SeenLock } from './lock-cell.ts';
 import { createLockDesk } from './lock-desk.ts';
 import { createLeave } from './lock-leave.ts';
+import { once } from './once.ts';
 
 /** Takes locks, renews those in hand with one ticker for all, and gives them back. */
 export type LockKeeper = {
@@ -60,33 +63,30 @@ export type LockKeeperOptions = {
   readonly pause?: (ms: number) => Promise<void>;
 };
 
-type Held = GotLock & {
-  readonly onLost: () => void;
-  leasedMs: number;
-  seen: SeenLock;
-  renewal: 'idle' | 'under-way';
-};
+/** `seen`: as it was when it was taken or renewed last. */
+type Held = Omit<GotLock, 'seen'> & { seen: SeenLock };
+type InHand = { readonly held: Held; readonly hold: Hold; readonly onLost: () => void };
 
-/** A renewal comes at most a tick late: two more fit into the lease. */
-const TICKS_PER_LEASE = 12;
-const TICK_MS_MIN = 5;
-const TICK_MS_MAX = 250;
 export function createLockKeeper(options: LockKeeperOptions): LockKeeper {
-  const holds = createHolds(options);
+  const { monotonicMs, newOwner, onError } = options;
+  const ticker = options.ticker === undefined ? {} : { ticker: options.ticker };
+  const keepAlive = createKeepAlive<Held>({
+    renew: (held, leaseMs) => renew(options, held, leaseMs),
+    ...{ monotonicMs, onError, ...ticker },
+  });
   const leave = createLeave(options);
   const desk = createLockDesk(options);
-  const { monotonicMs, newOwner } = options;
 
-  function heldLocks(held: readonly Held[], tokens: readonly number[]): HeldLocks {
+  function heldLocks(inHand: readonly InHand[], tokens: readonly number[]): HeldLocks {
     return {
       tokens,
-      leaseLeftMs: () => Math.min(...held.map((each) => holds.leaseLeftMs(each))),
+      leaseLeftMs: () => Math.min(...inHand.map(({ hold }) => hold.leaseLeftMs())),
       release() {
-        for (const each of held)
-          if (holds.remove(each) === 'held') leave.begin(each, each.leaseMs, each.onLost);
+        for (const { held, hold, onLost } of inHand)
+          if (hold.release() === 'held') leave.begin(held, held.leaseMs, onLost);
       },
       abandon() {
-        for (const each of held) holds.remove(each);
+        for (const { hold } of inHand) hold.release();
       },
     };
   }
@@ -95,8 +95,9 @@ export function createLockKeeper(options: LockKeeperOptions): LockKeeper {
     async take({ resources, terms, gone, onLost }) {
       const owner = newOwner();
       const endMs = monotonicMs() + terms.waitMs;
+      // Several locks lost are one incident.
       const lost = once(onLost);
-      const held: Held[] = [];
+      const inHand: InHand[] = [];
       const tokens: number[] = [];
       try {
         for (const cellKeys of resources) {
@@ -104,110 +105,40 @@ export function createLockKeeper(options: LockKeeperOptions): LockKeeper {
           for (const cellKey of cellKeys) {
             const got = await acquireLock(desk, options, { cellKey, owner, terms, endMs, gone });
             if (got.kind === 'held') {
-              const one: Held = { ...got.lock, onLost: lost, renewal: 'idle' };
-              holds.add(one);
-              held.push(one);
-              token = Math.max(token, one.token);
+              const held: Held = { ...got.lock };
+              const hold = keepAlive.hold(held, held.leaseMs, held.leasedMs, lost);
+              inHand.push({ held, hold, onLost: lost });
+              token = Math.max(token, held.token);
               continue;
             }
             if (got.queued === 'maybe') leave.begin({ cellKey, owner, seen: null }, terms.leaseMs, null);
-            heldLocks(held, []).release();
+            heldLocks(inHand, []).release();
             return got.kind === 'down' ? { kind: 'down', error: got.error } : { kind: got.kind };
           }
           tokens.push(token);
         }
-        const locks = heldLocks(held, tokens);
+        const locks = heldLocks(inHand, tokens);
         // A wait for the last may have outlasted the lease of the first.
         if (locks.leaseLeftMs() > 0) return { kind: 'held', locks };
         locks.release();
         return { kind: 'locked' };
       } catch (error) {
-        heldLocks(held, []).release();
+        heldLocks(inHand, []).release();
         throw error;
       }
     },
-    held: () => holds.count(),
+    held: () => keepAlive.held(),
     leaving: () => leave.count(),
-    stop: () => holds.stop(),
+    stop: () => keepAlive.stop(),
   };
 }
 
-type Holds = {
-  add(held: Held): void;
-  remove(held: Held): 'held' | 'gone';
-  leaseLeftMs(held: Held): number;
-  count(): number;
-  stop(): void;
-};
-
-function createHolds(options: LockKeeperOptions): Holds {
-  const { monotonicMs, ticker = systemTicker, onError } = options;
-  const holds = new Set<Held>();
-  let stopTicking: (() => void) | null = null;
-  let periodMs = TICK_MS_MAX;
-
-  function tick(): void {
-    if (holds.size === 0) {
-      stop();
-      return;
-    }
-    const nowMs = monotonicMs();
-    for (const held of holds)
-      if (held.renewal === 'idle' && nowMs - held.leasedMs >= held.leaseMs / 3) void renew(held);
-  }
-
-  async function renew(held: Held): Promise<void> {
-    held.renewal = 'under-way';
-    try {
-      const { cellKey, owner, leaseMs } = held;
-      const changed = await changeLock(options, cellKey, held.seen, ({ lock }, { latestMs }) => {
-        const renewed = renewStep(lock, owner, leaseMs, latestMs);
-        return { lock: renewed, wakes: 'nobody', result: renewed === null ? 'lost' : 'held' };
-      });
-      held.seen = changed.seen;
-      if (changed.result === 'held') held.leasedMs = changed.sentMs;
-      // One that was given back meanwhile is not lost.
-      else if (holds.delete(held)) held.onLost();
-    } catch (error) {
-      // Nothing is known: the next tick tries again, also after the lease, which a renewal can bring back.
-      if (!(error instanceof StoreUnavailable)) onError(error);
-    } finally {
-      held.renewal = 'idle';
-    }
-  }
-
-  function stop(): void {
-    stopTicking?.();
-    stopTicking = null;
-  }
-
-  return {
-    add(held) {
-      holds.add(held);
-      const wantedMs = Math.min(
-        TICK_MS_MAX,
-        Math.max(TICK_MS_MIN, Math.floor(held.leaseMs / TICKS_PER_LEASE)),
-      );
-      if (stopTicking !== null && periodMs <= wantedMs) return;
-      stopTicking?.();
-      periodMs = wantedMs;
-      stopTicking = ticker(periodMs, tick);
-    },
-    remove: (held) => (holds.delete(held) ? 'held' : 'gone'),
-    leaseLeftMs: (held) => (holds.has(held) ? Math.max(0, held.leasedMs + held.leaseMs - monotonicMs()) : 0),
-    count: () => holds.size,
-    stop() {
-      holds.clear();
-      stop();
-    },
-  };
-}
-
-/** Several locks lost are one incident. */
-function once(run: () => void): () => void {
-  let done: 'no' | 'yes' = 'no';
-  return () => {
-    if (done === 'no') run();
-    done = 'yes';
-  };
+async function renew(cells: LockCells, held: Held, leaseMs: number): Promise<WriteResult> {
+  const { cellKey, owner } = held;
+  const changed = await changeLock<WriteResult>(cells, cellKey, held.seen, ({ lock }, { latestMs }) => {
+    const renewed = renewStep(lock, owner, leaseMs, latestMs);
+    return { lock: renewed, wakes: 'nobody', result: renewed === null ? 'lost' : 'ok' };
+  });
+  held.seen = changed.seen;
+  return changed.result;
 }

@@ -6,6 +6,7 @@ import { type ExchangeEnd, statusAction } from '../core/settle.ts';
 import { unreachable } from '../core/unreachable.ts';
 import type { StoreUnavailable } from '../store/contract.ts';
 import type { Hold } from '../store/keep-alive.ts';
+import { giveBackProven } from './give-back.ts';
 import type { HeldLocks } from './lock-keeper.ts';
 import { NOBODY } from './nobody.ts';
 import { answerProblem, answerStoreUnavailable, type ProblemExtras } from './respond.ts';
@@ -130,17 +131,8 @@ export function withLockTokens(headers: string[], locks: HeldLocks | null): stri
 }
 
 /** Nothing was dispatched: the claim is given back, and the client hears why. */
-export async function giveBack(context: RequestContext, claim: Claim, why: Unlocked): Promise<Ending> {
-  const { engine, policy, snapshot } = context;
-  const released = await engine.settler.settle({
-    write: () => engine.store.release(claim, null),
-    leaseMs: policy.leaseMs,
-    settleWaitMs: snapshot.config.storePolicy.settleWaitMs,
-    onLost: () => undefined,
-    onEnd: () => undefined,
-  });
-  // Without a proven release the claim may have been another's since, who may have executed.
-  return answerUnlocked(context, why, released === 'ok' ? {} : { executed: 'unknown' });
+export async function refuseUnlocked(context: RequestContext, claim: Claim, why: Unlocked): Promise<Ending> {
+  return answerUnlocked(context, why, await giveBackProven(context, claim));
 }
 
 export function answerUnlocked(context: RequestContext, why: Unlocked, extras: ProblemExtras): Ending {

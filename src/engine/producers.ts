@@ -1,4 +1,5 @@
 import type { CellKey } from '../core/cell.ts';
+import { policiesOf } from '../core/plan.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import {
   bump,
@@ -74,11 +75,9 @@ const ROUTE_NEEDED =
 
 /** The route that is named; without a name any, where all agree on whose a producer is. */
 function policyFor({ snapshot, head }: ReservedRequest): RoutePolicy | null {
-  const { config } = snapshot;
   const mark = head.target.indexOf('?');
   const name = mark === -1 ? null : new URLSearchParams(head.target.slice(mark + 1)).get('route');
-  const all = config.fallback.kind === 'policy' ? [...config.routes, config.fallback.policy] : config.routes;
-  const sequenced = all.filter((route) => route.sequence !== null);
+  const sequenced = policiesOf(snapshot.config).filter((route) => route.sequence !== null);
   if (name !== null) return sequenced.find((route) => route.name === name) ?? null;
   const [first] = sequenced;
   if (first === undefined) return null;

@@ -3,6 +3,7 @@ import { cellKey } from '../core/cell-key.ts';
 import { fingerprint } from '../core/fingerprint.ts';
 import type { Planned } from '../core/plan.ts';
 import { readPreferences } from '../core/prefer.ts';
+import type { RecordKey } from '../core/record.ts';
 import { sequenceName } from '../core/sequence.ts';
 import { preferredWaitMs } from '../core/task.ts';
 import { unreachable } from '../core/unreachable.ts';
@@ -11,8 +12,8 @@ import type { ClaimAnswer } from './claim.ts';
 import type { HeldBody } from './held-body.ts';
 import { answerOverloaded, answerProblem, answerStoreUnavailable } from './respond.ts';
 import { type Asked, type Refusal, type Tried, tryTurn } from './sequence-turn.ts';
-import { type Watch, watchTurn } from './sequence-watch.ts';
 import type { Ending, RequestContext } from './types.ts';
+import { type Wake, wakeWithin } from './wake.ts';
 
 /** Requests of one producer, executed once and in order. What its turn leads to is what a key leads to. */
 
@@ -103,13 +104,16 @@ type Waiting = {
   end(): void;
 };
 
+/** A wake-up is a hint: what is waited for is read again at least this often. */
+const POLL_MS = 250;
+
 /** As long as a repeat waits for the first request, and under the same bounds. */
 function createWaiting({ context, cellKeys }: Asked): Waiting {
   const { engine, policy, incoming, head } = context;
   const { inFlight } = policy;
   const [cell = ''] = cellKeys;
   const abort = new AbortController();
-  let watch: (Watch & { readonly settles: string | null }) | null = null;
+  let watch: { readonly wake: Wake; readonly settles: RecordKey | null } | null = null;
   let endMs: number | null = null;
 
   function enter(waitersMax: number, policyMs: number): Ending | null {
@@ -125,6 +129,13 @@ function createWaiting({ context, cellKeys }: Asked): Waiting {
       : answerOverloaded(context, entered);
   }
 
+  /** Woken by a write of the cell, or by a settlement of the record before. */
+  function watchTurn(settles: RecordKey | null, leftMs: number): Wake {
+    const hints = [(signal: AbortSignal) => engine.store.cells.changed(cell, signal)];
+    if (settles !== null) hints.push((signal) => engine.store.settled(settles, signal));
+    return wakeWithin(Math.min(POLL_MS, leftMs), abort.signal, ...hints);
+  }
+
   return {
     async next({ refusal, settles }) {
       if (inFlight.kind === 'reject') return answerRefusal(context, refusal);
@@ -136,17 +147,17 @@ function createWaiting({ context, cellKeys }: Asked): Waiting {
       if (leftMs <= 0 || abort.signal.aborted) return answerRefusal(context, refusal);
       if (engine.shuttingDown() === 'yes') return answerProblem(context, 'draining', 'overloaded');
       if (watch !== null && watch.settles === settles) {
-        await watch.woken;
+        await watch.wake.promise;
         watch = null;
         return null;
       }
       // Subscribed first, looked at again before it is waited for: what changed in between is seen by the look.
-      watch?.cancel();
-      watch = { ...watchTurn(engine.store, cell, settles, leftMs, abort.signal), settles };
+      watch?.wake.cancel();
+      watch = { wake: watchTurn(settles, leftMs), settles };
       return null;
     },
     end() {
-      watch?.cancel();
+      watch?.wake.cancel();
       if (endMs !== null) engine.waiters.leave(cell);
     },
   };

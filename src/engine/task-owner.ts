@@ -1,3 +1,4 @@
+import { policiesOf } from '../core/plan.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import { readScope } from '../core/scope.ts';
 import type { TaskPolicy } from '../core/task.ts';
@@ -18,10 +19,9 @@ export type FoundTask = {
  * belongs to; there are as many as the file has different ones.
  */
 export function findTask({ config, secrets }: Snapshot, head: RequestHead, id: TaskId): FoundTask | null {
-  const { routes, fallback } = config;
   const scopes = new Map<string, Uint8Array | null>();
   const owned: FoundTask[] = [];
-  for (const policy of fallback.kind === 'policy' ? [...routes, fallback.policy] : routes) {
+  for (const policy of policiesOf(config)) {
     const { task } = policy;
     if (task === null) continue;
     const name = JSON.stringify(policy.scope);

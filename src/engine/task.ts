@@ -10,6 +10,7 @@ import { StoreUnavailable } from '../store/contract.ts';
 import { awaitSettled } from './await-settled.ts';
 import type { ClaimAnswer } from './claim.ts';
 import { execute } from './execute.ts';
+import { giveBack } from './give-back.ts';
 import type { HeldBody } from './held-body.ts';
 import { answerSettled } from './join.ts';
 import { NOBODY } from './nobody.ts';
@@ -69,22 +70,12 @@ async function launch(
 ): Promise<Ending> {
   const { context, task, wish } = start;
   if (context.engine.tasks.enter() === 'full') {
+    // Else the next start would meet a task that nobody runs.
     await giveBack(context, claim);
     return answerOverloaded(context, 'tasks', task.retryAfterMs);
   }
   void run(start, claim, attempt, claimSentMs, body.handOver());
   return await answerWithin(start, claim.token, wish.waitMs ?? 0);
-}
-
-/** Nothing was dispatched under it: without it the next start would meet a task that nobody runs. */
-async function giveBack({ engine, policy, snapshot }: RequestContext, claim: Claim): Promise<void> {
-  await engine.settler.settle({
-    write: () => engine.store.release(claim, null),
-    leaseMs: policy.leaseMs,
-    settleWaitMs: snapshot.config.storePolicy.settleWaitMs,
-    onLost: () => undefined,
-    onEnd: () => undefined,
-  });
 }
 
 /** Never rejects: nobody is there to see it. */

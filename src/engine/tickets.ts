@@ -1,6 +1,6 @@
+import { policiesOf, policyFor } from '../core/plan.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import type { ClaimResult, RecordKey, RecordView } from '../core/record.ts';
-import { matchRoute } from '../core/route.ts';
 import { readScope } from '../core/scope.ts';
 import { makeTicket, type TicketPolicy, type TicketState, ticketState } from '../core/ticket.ts';
 import { unreachable } from '../core/unreachable.ts';
@@ -85,7 +85,7 @@ function answerWanted(request: ReservedRequest, wanted: Wanted): Ending {
       'bad-request',
       'Say {"route": …}, or {"method": …, "target": …}.',
     );
-  const policy = policyFor(request, wanted);
+  const policy = wantedPolicy(request, wanted);
   const ticket = policy?.ticket ?? null;
   if (policy === null || ticket === null) return refuse(engine, snapshot, incoming, 'not-found', NO_TICKETS);
   const scope = readScope(policy.scope, head);
@@ -101,19 +101,17 @@ function answerWanted(request: ReservedRequest, wanted: Wanted): Ending {
   }
 }
 
-function policyFor(
+function wantedPolicy(
   { snapshot, head, host }: ReservedRequest,
   wanted: Exclude<Wanted, { kind: 'nothing' }>,
 ): RoutePolicy | null {
-  const { routes, fallback } = snapshot.config;
-  const unmatched = fallback.kind === 'policy' ? fallback.policy : null;
   if (wanted.kind === 'route')
-    return [...routes, unmatched].find((policy) => policy?.name === wanted.name) ?? null;
+    return policiesOf(snapshot.config).find(({ name }) => name === wanted.name) ?? null;
   const { method, target } = wanted;
   const guarded = guard({ ...head, method, target }, snapshot.guardLimits, snapshot.reliedOn);
   if (guarded.kind === 'refused') return null;
-  const matched = matchRoute(routes, { method, host, path: guarded.path, rawHeaders: head.rawHeaders });
-  return matched ?? unmatched;
+  const { path } = guarded;
+  return policyFor(snapshot.config, { method, host, path, rawHeaders: head.rawHeaders });
 }
 
 function issue(

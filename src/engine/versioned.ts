@@ -5,6 +5,7 @@ import { unreachable } from '../core/unreachable.ts';
 import { type Capture, type Captured, startCapture } from '../http/capture.ts';
 import { execute } from './execute.ts';
 import { endingOf, forward, outgoing, unprotected } from './forward.ts';
+import { giveBackProven } from './give-back.ts';
 import { leaseMarginMs } from './lease-margin.ts';
 import { readBody } from './read-body.ts';
 import { answerProblem, answerStoreUnavailable, type ProblemExtras } from './respond.ts';
@@ -46,27 +47,15 @@ async function executeVersioned(
   const reserved = await reserveWrite(context, kept, { recordKey, token });
   return reserved.kind === 'reserved'
     ? await execute(withoutTags(context), claim, attempt, sentMs, body, reserved.write)
-    : await giveBack(context, claim, reserved);
+    : await refuseWrite(context, claim, reserved);
 }
 
 type Refused = Exclude<ReservedWrite, { kind: 'reserved' }>;
 
-/** Nothing was sent, so the key is free again; who waits for it learns that. */
-async function giveBack(context: RequestContext, claim: Claim, refused: Refused): Promise<Ending> {
-  const { engine, policy, snapshot } = context;
-  if (refused.kind === 'down') {
-    engine.settler.releaseOwner(claim.recordKey, claim.owner, policy.leaseMs);
-    return answerRefused(context, refused, {});
-  }
-  const written = await engine.settler.settle({
-    write: () => engine.store.release(claim, null),
-    leaseMs: policy.leaseMs,
-    settleWaitMs: snapshot.config.storePolicy.settleWaitMs,
-    onLost: () => undefined,
-    onEnd: () => undefined,
-  });
-  // Without a proven release the key may be another's by now, who may have executed.
-  return answerRefused(context, refused, written === 'ok' ? {} : { executed: 'unknown' });
+async function refuseWrite(context: RequestContext, claim: Claim, refused: Refused): Promise<Ending> {
+  if (refused.kind !== 'down') return answerRefused(context, refused, await giveBackProven(context, claim));
+  context.engine.settler.releaseOwner(claim.recordKey, claim.owner, context.policy.leaseMs);
+  return answerRefused(context, refused, {});
 }
 
 function answerRefused(context: RequestContext, refused: Refused, extras: ProblemExtras): Ending {

@@ -1,6 +1,6 @@
 import type { Cell, CellKey } from '../core/cell.ts';
 import type { Conditions } from '../core/precondition.ts';
-import type { Claim, WriteResult } from '../core/record.ts';
+import type { WriteResult } from '../core/record.ts';
 import {
   decideWrite,
   type Effect,
@@ -86,15 +86,20 @@ const RACES_MAX = 20;
 /** A write goes on though its client has left. */
 const NEVER = new AbortController().signal;
 
-type Held = { readonly cellKey: CellKey; readonly wanted: WantedWrite; version: number; state: Versioned };
+type Held = {
+  readonly cellKey: CellKey;
+  readonly owner: string;
+  readonly wanted: WantedWrite;
+  version: number;
+  state: Versioned;
+};
 
 // tidy: the steps share the options, the renewals and nothing else.
 export function createVersions(options: VersionsOptions): Versions {
   const { store, settler, waiters, sightings, monotonicMs, newOwner, onError } = options;
   const { cells } = store;
-  const heldOf = new WeakMap<Claim, Held>();
   const ticker = options.ticker === undefined ? {} : { ticker: options.ticker };
-  const keepAlive = createKeepAlive({ store: { renew }, monotonicMs, onError, ...ticker });
+  const keepAlive = createKeepAlive<Held>({ renew, monotonicMs, onError, ...ticker });
 
   /**
    * While secrets are rotated, a version made under another one is still the version. Of two, made at the very same
@@ -172,7 +177,7 @@ export function createVersions(options: VersionsOptions): Versions {
   }
 
   function wakeUp(cellKey: CellKey, leftMs: number): Wake {
-    return wakeWithin((signal) => cells.changed(cellKey, signal), Math.min(POLL_MS, leftMs), NEVER);
+    return wakeWithin(Math.min(POLL_MS, leftMs), NEVER, (signal) => cells.changed(cellKey, signal));
   }
 
   async function tryReserve(
@@ -194,44 +199,40 @@ export function createVersions(options: VersionsOptions): Versions {
         return decision;
       }
       case 'reserve': {
-        const held: Held = { cellKey, wanted, version: cell.version, state: decision.next };
-        const claim: Claim = { recordKey: cellKey, owner, token: cell.version };
+        const held: Held = { cellKey, owner, wanted, version: cell.version, state: decision.next };
         try {
           const written = await write(cellKey, cell.version, decision.next, wanted.retainMs, 'nobody');
           if (written.kind === 'changed') return { kind: 'raced' };
           held.version = written.version;
         } catch (error) {
           // The reply is lost, the reservation may be there: nothing was let out under it, so it is taken back.
-          void settle(held, owner, { kind: 'unchanged' }, 0).catch(onError);
+          void settle(held, { kind: 'unchanged' }, 0).catch(onError);
           throw error;
         }
-        heldOf.set(claim, held);
-        return { kind: 'reserved', reservation: reservationOf(held, claim, sentMs) };
+        return { kind: 'reserved', reservation: reservationOf(held, sentMs) };
       }
       default:
         return unreachable(decision);
     }
   }
 
-  function reservationOf(held: Held, claim: Claim, sentMs: number): Reservation {
+  function reservationOf(held: Held, sentMs: number): Reservation {
     const { wanted } = held;
-    const hold: Hold = keepAlive.hold(claim, wanted.leaseMs, sentMs, wanted.onLost);
+    const hold: Hold = keepAlive.hold(held, wanted.leaseMs, sentMs, wanted.onLost);
     return {
-      opaque: opaqueOf(claim.owner, 0),
+      opaque: opaqueOf(held.owner, 0),
       leaseLeftMs: () => hold.leaseLeftMs(),
       settle(effect) {
         hold.release();
-        return settle(held, claim.owner, effect, wanted.settleWaitMs);
+        return settle(held, effect, wanted.settleWaitMs);
       },
-      abandon: () => hold.release(),
+      abandon: () => void hold.release(),
     };
   }
 
-  async function renew(claim: Claim, leaseMs: number): Promise<WriteResult> {
-    const held = heldOf.get(claim);
-    if (held === undefined) return 'lost';
+  async function renew(held: Held, leaseMs: number): Promise<WriteResult> {
     const cell = await cells.read(held.cellKey);
-    const next = renewed(decoded(cell), claim.owner, leaseMs, cell.nowMs);
+    const next = renewed(decoded(cell), held.owner, leaseMs, cell.nowMs);
     if (next === null) return 'lost';
     const written = await write(held.cellKey, cell.version, next, held.wanted.retainMs, 'nobody');
     // Settled, or mended, since it was read: the next tick sees which.
@@ -241,15 +242,10 @@ export function createVersions(options: VersionsOptions): Versions {
     return 'ok';
   }
 
-  function settle(
-    held: Held,
-    owner: string,
-    effect: Effect,
-    settleWaitMs: number,
-  ): Promise<WriteResult | 'pending'> {
+  function settle(held: Held, effect: Effect, settleWaitMs: number): Promise<WriteResult | 'pending'> {
     const { wanted } = held;
     return settler.settle({
-      write: () => writeEffect(held, owner, effect),
+      write: () => writeEffect(held, effect),
       leaseMs: wanted.leaseMs,
       settleWaitMs,
       onLost: wanted.onLost,
@@ -257,8 +253,8 @@ export function createVersions(options: VersionsOptions): Versions {
     });
   }
 
-  async function writeEffect(held: Held, owner: string, effect: Effect): Promise<WriteResult> {
-    const { cellKey, wanted } = held;
+  async function writeEffect(held: Held, effect: Effect): Promise<WriteResult> {
+    const { cellKey, owner, wanted } = held;
     // Only a parked write needs the time; the others know what stands there, and are told if it does not.
     let cell: Cell | null = effect.kind === 'parked' ? await cells.read(cellKey) : null;
     for (let races = 0; races < RACES_MAX; races += 1) {

@@ -3,11 +3,11 @@ export type Wake = { readonly promise: Promise<void>; cancel(): void };
 
 const ENDED = 'ended';
 
-/** `subscribe`: a hint of the store; one that cannot be had leaves the time. */
+/** `subscribe`: hints of the store, of which the first counts; one that cannot be had leaves the others and the time. */
 export function wakeWithin(
-  subscribe: (signal: AbortSignal) => Promise<void>,
   withinMs: number,
   gone: AbortSignal,
+  ...subscribe: readonly ((signal: AbortSignal) => Promise<void>)[]
 ): Wake {
   const ended = new AbortController();
   const cancel = (): void => {
@@ -21,6 +21,7 @@ export function wakeWithin(
   const aborted = new Promise<void>((resolve) =>
     ended.signal.addEventListener('abort', () => resolve(), { once: true }),
   );
-  const hinted = subscribe(ended.signal).catch(() => aborted);
-  return { promise: Promise.race([hinted, aborted]).finally(cancel), cancel };
+  if (gone.aborted) cancel();
+  const hints = subscribe.map((hint) => hint(ended.signal).catch(() => aborted));
+  return { promise: Promise.race([...hints, aborted]).finally(cancel), cancel };
 }

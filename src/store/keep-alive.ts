@@ -1,36 +1,37 @@
-import type { Claim } from '../core/record.ts';
-import { type Store, StoreUnavailable } from './contract.ts';
+import type { Claim, WriteResult } from '../core/record.ts';
+import { StoreUnavailable } from './contract.ts';
 import { systemTicker, type Ticker } from './ticker.ts';
 
-/** Renews the claims in hand while their exchanges live: one ticker for all of them, none for each. */
-export type KeepAlive = {
+/** Renews what is held under a lease, claims above all, while it is in hand: one ticker for all, none for each. */
+export type KeepAlive<Subject = Claim> = {
   /**
-   * From now on the claim is renewed at a third of its lease. `sentMs`: monotonic time before the claim was sent,
+   * From now on the subject is renewed at a third of its lease. `sentMs`: monotonic time before it was asked for,
    * the earliest its lease can have begun. `onLost` is called once at most, and never after release.
    */
-  hold(claim: Claim, leaseMs: number, sentMs: number, onLost: () => void): Hold;
-  /** Claims in hand. */
+  hold(subject: Subject, leaseMs: number, sentMs: number, onLost: () => void): Hold;
+  /** In hand. */
   held(): number;
   /** Stops renewing: what is still held is left to its leases. */
   stop(): void;
 };
 
 export type Hold = {
-  release(): void;
+  /** gone: it was lost, or released before. */
+  release(): 'held' | 'gone';
   /** What is left of the lease by this process's clock; never more than the store grants. 0 once lost. */
   leaseLeftMs(): number;
 };
 
-export type KeepAliveOptions = {
-  readonly store: Pick<Store, 'renew'>;
+export type KeepAliveOptions<Subject> = {
+  readonly renew: (subject: Subject, leaseMs: number) => Promise<WriteResult>;
   readonly monotonicMs: () => number;
   readonly ticker?: Ticker;
   /** An error that is no StoreUnavailable: a defect, which must not end the renewals. */
   readonly onError?: (error: unknown) => void;
 };
 
-type Held = {
-  readonly claim: Claim;
+type Held<Subject> = {
+  readonly subject: Subject;
   readonly leaseMs: number;
   readonly onLost: () => void;
   /** When the request that gave the lease last was sent. */
@@ -43,9 +44,9 @@ const TICKS_PER_LEASE = 12;
 const TICK_MS_MIN = 5;
 const TICK_MS_MAX = 250;
 
-export function createKeepAlive(options: KeepAliveOptions): KeepAlive {
-  const { store, monotonicMs, ticker = systemTicker, onError = () => undefined } = options;
-  const holds = new Set<Held>();
+export function createKeepAlive<Subject = Claim>(options: KeepAliveOptions<Subject>): KeepAlive<Subject> {
+  const { monotonicMs, ticker = systemTicker, onError = () => undefined } = options;
+  const holds = new Set<Held<Subject>>();
   let stopTicking: (() => void) | null = null;
   let periodMs = TICK_MS_MAX;
 
@@ -68,10 +69,10 @@ export function createKeepAlive(options: KeepAliveOptions): KeepAlive {
     }
   }
 
-  async function renew(held: Held, sentMs: number): Promise<void> {
+  async function renew(held: Held<Subject>, sentMs: number): Promise<void> {
     held.renewal = 'under-way';
     try {
-      const result = await store.renew(held.claim, held.leaseMs);
+      const result = await options.renew(held.subject, held.leaseMs);
       if (result === 'ok') {
         held.leasedMs = sentMs;
       } else if (holds.delete(held)) {
@@ -92,14 +93,12 @@ export function createKeepAlive(options: KeepAliveOptions): KeepAlive {
   }
 
   return {
-    hold(claim, leaseMs, sentMs, onLost) {
-      const held: Held = { claim, leaseMs, onLost, leasedMs: sentMs, renewal: 'idle' };
+    hold(subject, leaseMs, sentMs, onLost) {
+      const held: Held<Subject> = { subject, leaseMs, onLost, leasedMs: sentMs, renewal: 'idle' };
       holds.add(held);
       tickAtLeastEvery(Math.min(TICK_MS_MAX, Math.max(TICK_MS_MIN, Math.floor(leaseMs / TICKS_PER_LEASE))));
       return {
-        release: () => {
-          holds.delete(held);
-        },
+        release: () => (holds.delete(held) ? 'held' : 'gone'),
         leaseLeftMs: () => (holds.has(held) ? Math.max(0, held.leasedMs + leaseMs - monotonicMs()) : 0),
       };
     },

@@ -24,7 +24,7 @@ function scene(): Scene {
     renewals.push({ atMs: time.nowMs(), token: claim.token, leaseMs });
     return plan.shift()?.() ?? Promise.resolve('ok');
   };
-  const keepAlive = createKeepAlive({ store: { renew }, monotonicMs: time.nowMs, ticker: time.ticker });
+  const keepAlive = createKeepAlive({ renew, monotonicMs: time.nowMs, ticker: time.ticker });
   return { time, keepAlive, renewals, plan };
 }
 
