@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto';
 import Stripe from 'stripe';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { baseConfig, type ChildProxy, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
+import type { ChildProxy } from '../support/child-proxy.ts';
 import { type CountingBackend, executeAndAnswer, startCountingBackend } from '../support/counting-backend.ts';
-import { startRedisServer } from '../support/redis-server.ts';
 import { type Answer, problemCode, sendRequest, until } from '../support/send-request.ts';
+import { stageProxies } from '../support/two-proxies.ts';
 
 /** Deliveries of webhooks at two proxies with one store: each message once, whoever sends it how often. */
 
@@ -65,33 +65,28 @@ describe.each(['lmdb', 'redis'] as const)('messages at two proxies, in %s', (kin
 
   beforeAll(async () => {
     backend = await startCountingBackend();
-    const folder = temporaryFolder();
-    closers.push(() => backend.close(), folder.remove);
-    const server = kind === 'redis' ? await startRedisServer() : null;
-    if (server !== null) closers.push(() => server.remove());
     const signed = { preset: 'standard-webhooks', secrets: [SECRET] };
-    const file = folder.config({
-      ...baseConfig(backend.origin, { url: server?.url ?? `lmdb:${folder.path}/store`, deadline: '300ms' }),
-      ...(server === null ? {} : { secrets: ['0123456789abcdef0123456789abcdef'] }),
-      defaults: { lease: '1s', inFlight: { wait: '5s' } },
-      routes: [
-        { name: 'short', match: { path: '/short' }, message: signed, retain: '1s' },
-        { name: 'hooks', match: { path: '/hooks/**' }, message: signed },
-        {
-          name: 'stripe',
-          match: { path: '/stripe' },
-          message: { preset: 'stripe', secrets: ['whsec_an_older_one', STRIPE_SECRET] },
-          onUnknown: 'retry',
-          quiet: '1s',
-        },
-        { name: 'events', match: { path: '/events' }, message: 'cloudevents' },
-      ],
+    const stage = await stageProxies(kind, {
+      backendOrigin: backend.origin,
+      store: { deadline: '300ms' },
+      sections: {
+        defaults: { lease: '1s', inFlight: { wait: '5s' } },
+        routes: [
+          { name: 'short', match: { path: '/short' }, message: signed, retain: '1s' },
+          { name: 'hooks', match: { path: '/hooks/**' }, message: signed },
+          {
+            name: 'stripe',
+            match: { path: '/stripe' },
+            message: { preset: 'stripe', secrets: ['whsec_an_older_one', STRIPE_SECRET] },
+            onUnknown: 'retry',
+            quiet: '1s',
+          },
+          { name: 'events', match: { path: '/events' }, message: 'cloudevents' },
+        ],
+      },
     });
-    start = async () => {
-      const proxy = await startChildProxy(['--config', file]);
-      closers.push(() => proxy.kill());
-      return proxy;
-    };
+    closers.push(() => backend.close(), stage.close);
+    start = stage.start;
     [one, two] = await Promise.all([start(), start()]);
   });
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { baseConfig, type ChildProxy, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
+import type { ChildProxy } from '../support/child-proxy.ts';
 import { type DocumentBackend, startDocumentBackend } from '../support/document-backend.ts';
-import { startRedisServer } from '../support/redis-server.ts';
 import { type Answer, keyed, problemCode, sendRequest } from '../support/send-request.ts';
+import { stageProxies } from '../support/two-proxies.ts';
 
 /** A backend with ETags of its own: Onceward demands the condition, the backend judges it. */
 
@@ -13,36 +13,27 @@ type Stage = {
 };
 
 async function openStage(kind: 'lmdb' | 'redis'): Promise<Stage> {
-  const closers: (() => Promise<void> | void)[] = [];
   const documents = await startDocumentBackend('own');
-  closers.push(() => documents.backend.close());
-  const folder = temporaryFolder();
-  closers.push(() => folder.remove());
-  const redis = kind === 'redis' ? await startRedisServer() : null;
-  if (redis !== null) closers.push(() => redis.remove());
-  const file = folder.config({
-    ...baseConfig(documents.backend.origin, { url: redis?.url ?? `lmdb:${folder.path}/store` }),
-    ...(redis === null ? {} : { secrets: ['0123456789abcdef0123456789abcdef'] }),
-    routes: [
-      {
-        name: 'documents',
-        match: { path: '/documents/*' },
-        keyIdempotentMethods: true,
-        scope: { anonymous: 'allow' },
-        precondition: { require: 'if-match' },
-      },
-    ],
+  const { start, close } = await stageProxies(kind, {
+    backendOrigin: documents.backend.origin,
+    sections: {
+      routes: [
+        {
+          name: 'documents',
+          match: { path: '/documents/*' },
+          keyIdempotentMethods: true,
+          scope: { anonymous: 'allow' },
+          precondition: { require: 'if-match' },
+        },
+      ],
+    },
   });
-  const start = async (): Promise<ChildProxy> => {
-    const proxy = await startChildProxy(['--config', file]);
-    closers.push(() => proxy.kill());
-    return proxy;
-  };
   return {
     documents,
     proxies: await Promise.all([start(), start()]),
     async close() {
-      for (const close of closers.splice(0).reverse()) await close();
+      await close();
+      await documents.backend.close();
     },
   };
 }

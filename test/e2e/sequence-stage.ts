@@ -1,6 +1,6 @@
-import { baseConfig, type ChildProxy, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
+import type { ChildProxy } from '../support/child-proxy.ts';
 import { type Arrival, type CountingBackend, startCountingBackend } from '../support/counting-backend.ts';
-import { startRedisServer } from '../support/redis-server.ts';
+import { stageProxies } from '../support/two-proxies.ts';
 
 /** Proxies before one store, with a route for each thing that is tried, and a backend that tells what it did. */
 
@@ -49,34 +49,23 @@ const ROUTES = [
 
 export async function openStage(kind: 'lmdb' | 'redis'): Promise<Stage> {
   const order: string[] = [];
-  const closers: (() => Promise<void> | void)[] = [];
   const backend = await startCountingBackend();
-  closers.push(() => backend.close());
-  const folder = temporaryFolder();
-  closers.push(() => folder.remove());
-  let url = `lmdb:${folder.path}/store`;
-  if (kind === 'redis') {
-    const server = await startRedisServer();
-    closers.push(() => server.remove());
-    url = server.url;
-  }
-  const file = folder.config({
-    ...baseConfig(backend.origin, { url, deadline: '300ms' }),
-    ...(kind === 'lmdb' ? {} : { secrets: ['0123456789abcdef0123456789abcdef'] }),
-    defaults: { lease: '1s', sequence: {} },
-    unmatched: 'not-found',
-    routes: ROUTES,
+  const { start, close } = await stageProxies(kind, {
+    backendOrigin: backend.origin,
+    store: { deadline: '300ms' },
+    sections: {
+      defaults: { lease: '1s', sequence: {} },
+      unmatched: 'not-found',
+      routes: ROUTES,
+    },
   });
   return {
     backend,
     order,
-    async start() {
-      const proxy = await startChildProxy(['--config', file]);
-      closers.push(() => proxy.kill());
-      return proxy;
-    },
+    start,
     async close() {
-      for (const close of closers.splice(0).reverse()) await close();
+      await close();
+      await backend.close();
     },
   };
 }

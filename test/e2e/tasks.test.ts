@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { baseConfig, type ChildProxy, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
+import type { ChildProxy } from '../support/child-proxy.ts';
 import {
   type Arrival,
   type CountingBackend,
   executeAndAnswer,
   startCountingBackend,
 } from '../support/counting-backend.ts';
-import { startRedisServer } from '../support/redis-server.ts';
 import { type Answer, keyed, problemCode, sendRequest } from '../support/send-request.ts';
+import { stageProxies } from '../support/two-proxies.ts';
 import { until } from '../support/until.ts';
 
 /** Tasks over two proxies that share a store (edge cases 75 to 78): started at one, asked for at the other. */
@@ -38,30 +38,20 @@ const RECONCILE = {
 async function stage(kind: Kind): Promise<Stage> {
   const backend = await startCountingBackend();
   closers.push(() => backend.close());
-  const folder = temporaryFolder();
-  closers.push(() => folder.remove());
-  let url = `lmdb:${folder.path}/store`;
-  if (kind === 'redis') {
-    const server = await startRedisServer();
-    closers.push(() => server.remove());
-    url = server.url;
-  }
-  const file = folder.config({
-    ...baseConfig(backend.origin, { url, deadline: '1s', sweepInterval: '100ms' }),
-    ...(kind === 'redis' ? { secrets: ['a secret of forty characters for testing'] } : {}),
-    // A deadline that a busy machine passes would refuse a start; the lease is three times as long at least.
-    defaults: { lease: '3s', task: {} },
-    routes: [
-      { name: 'brief', match: { path: '/brief' }, retain: '3s' },
-      { name: 'again', match: { path: '/again' }, task: { afterCompletion: 'restart-failed' } },
-      { name: 'asked', match: { path: '/asked' }, reconcile: RECONCILE },
-    ],
+  const { start, close } = await stageProxies(kind, {
+    backendOrigin: backend.origin,
+    store: { deadline: '1s', sweepInterval: '100ms' },
+    sections: {
+      // A deadline that a busy machine passes would refuse a start; the lease is three times as long at least.
+      defaults: { lease: '3s', task: {} },
+      routes: [
+        { name: 'brief', match: { path: '/brief' }, retain: '3s' },
+        { name: 'again', match: { path: '/again' }, task: { afterCompletion: 'restart-failed' } },
+        { name: 'asked', match: { path: '/asked' }, reconcile: RECONCILE },
+      ],
+    },
   });
-  const start = async (): Promise<ChildProxy> => {
-    const proxy = await startChildProxy(['--config', file]);
-    closers.push(() => proxy.kill());
-    return proxy;
-  };
+  closers.push(close);
   return { backend, first: await start(), second: await start() };
 }
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { baseConfig, type ChildProxy, startChildProxy, temporaryFolder } from '../support/child-proxy.ts';
+import type { ChildProxy } from '../support/child-proxy.ts';
 import { type CountingBackend, executeAndAnswer, startCountingBackend } from '../support/counting-backend.ts';
-import { startRedisServer } from '../support/redis-server.ts';
 import { type Answer, problemCode, sendRequest, until } from '../support/send-request.ts';
+import { stageProxies } from '../support/two-proxies.ts';
 
 /** Tickets of two proxies with one store: made at either, spent once at both. */
 
@@ -52,33 +52,28 @@ describe.each(['lmdb', 'redis'] as const)('tickets of two proxies, in %s', (kind
 
   beforeAll(async () => {
     backend = await startCountingBackend();
-    const folder = temporaryFolder();
-    closers.push(() => backend.close(), folder.remove);
-    const server = kind === 'redis' ? await startRedisServer() : null;
-    if (server !== null) closers.push(() => server.remove());
-    const file = folder.config({
-      ...baseConfig(backend.origin, { url: server?.url ?? `lmdb:${folder.path}/store`, deadline: '300ms' }),
-      ...(server === null ? {} : { secrets: ['0123456789abcdef0123456789abcdef'] }),
-      defaults: { lease: '1s', inFlight: { wait: '5s' } },
-      routes: [
-        { name: 'orders', match: { path: '/orders' }, ticket: {} },
-        { name: 'refunds', match: { path: '/refunds/*' }, ticket: { life: '1h' } },
-        { name: 'brief', match: { path: '/brief' }, ticket: { life: `${LIFE_MS}ms` } },
-        { name: 'rare', match: { path: '/rare' }, ticket: { rate: { burst: 2, perHour: 1 } } },
-        {
-          name: 'session',
-          match: { path: '/session' },
-          ticket: {},
-          scope: { headers: [], cookies: ['sid'] },
-        },
-        { name: 'plain', match: { path: '/plain' } },
-      ],
+    const stage = await stageProxies(kind, {
+      backendOrigin: backend.origin,
+      store: { deadline: '300ms' },
+      sections: {
+        defaults: { lease: '1s', inFlight: { wait: '5s' } },
+        routes: [
+          { name: 'orders', match: { path: '/orders' }, ticket: {} },
+          { name: 'refunds', match: { path: '/refunds/*' }, ticket: { life: '1h' } },
+          { name: 'brief', match: { path: '/brief' }, ticket: { life: `${LIFE_MS}ms` } },
+          { name: 'rare', match: { path: '/rare' }, ticket: { rate: { burst: 2, perHour: 1 } } },
+          {
+            name: 'session',
+            match: { path: '/session' },
+            ticket: {},
+            scope: { headers: [], cookies: ['sid'] },
+          },
+          { name: 'plain', match: { path: '/plain' } },
+        ],
+      },
     });
-    start = async () => {
-      const proxy = await startChildProxy(['--config', file]);
-      closers.push(() => proxy.kill());
-      return proxy;
-    };
+    closers.push(() => backend.close(), stage.close);
+    start = stage.start;
     [one, two] = await Promise.all([start(), start()]);
   });
 
