@@ -39,6 +39,11 @@ export function proposeRoutes(api: ApiDocument): Proposal {
       passed.push(what);
       continue;
     }
+    if (/\/\*\*?(?:\/|$)/.test(operation.path)) {
+      // As a pattern it would take the requests of other paths, and their keys with them.
+      leftOut.push({ what, why: 'a segment "*" or "**" of a path would stand for others in a route' });
+      continue;
+    }
     const path = patternOf(`${api.basePath}${operation.path}`);
     const compiled = compilePath(path);
     if (compiled.kind === 'fault') {

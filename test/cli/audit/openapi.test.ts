@@ -162,6 +162,24 @@ function aliases(): string {
   return ['openapi: 3.0.0', 'a0: &a0 [x]', ...lines].join('\n');
 }
 
+it('a path whose segment would be a pattern is left out, and takes no request of another', () => {
+  const declared = { parameters: [{ in: 'header', name: 'Idempotency-Key', required: true }] };
+  const yaml = proposed(
+    api({
+      '/orders': { post: declared },
+      '/**': { post: { 'x-idempotent': true } },
+      '/*': { post: { 'x-idempotent': true } },
+      '/a/*/b': { post: {} },
+    }),
+  );
+
+  const config = loaded(yaml);
+
+  expect(config.routes.map(({ match }) => match.path)).toHaveLength(1);
+  expect(routeOf(config, 'POST', '/orders')?.key.presence).toBe('required');
+  expect(yaml).toContain('POST /**');
+});
+
 const segment = fc.oneof(
   fc.constantFrom(
     'orders',
