@@ -108,7 +108,7 @@ async function tryOnce(
   const decided = decide(first, { nowMs: first.nowMs, latestMs: first.nowMs });
   const write = async (newest: SeenLock): Promise<Changed<Place>> =>
     options.monotonicMs() > lateMs
-      ? { result: 'full', seen: newest, from: newest, sentMs: newest.atMs }
+      ? { result: 'full', seen: newest, from: newest }
       : await changeLock(options, cellKey, newest, decide);
   const { result, seen, from } =
     decided.lock === null

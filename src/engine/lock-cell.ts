@@ -31,8 +31,6 @@ export type Changed<Result> = {
   readonly seen: SeenLock;
   /** What the decision was made on. */
   readonly from: SeenLock;
-  /** Monotonic time before the write was sent. */
-  readonly sentMs: number;
 };
 
 export type LockCells = { readonly cells: Cells; readonly monotonicMs: () => number };
@@ -55,7 +53,7 @@ export async function changeLock<Result>(
     const sentMs = monotonicMs();
     const latestMs = Math.ceil(seen.nowMs + sentMs - seen.atMs);
     const { lock, wakes, result } = decide(seen, { nowMs: seen.nowMs, latestMs });
-    if (lock === null) return { result, seen, from: seen, sentMs };
+    if (lock === null) return { result, seen, from: seen };
     const written = await cells.write(cellKey, {
       expectedVersion: seen.version,
       value: encodeLock(lock),
@@ -64,7 +62,7 @@ export async function changeLock<Result>(
     });
     if (written.kind === 'written') {
       const { version, nowMs } = written;
-      return { result, seen: { version, lock, nowMs, atMs: sentMs }, from: seen, sentMs };
+      return { result, seen: { version, lock, nowMs, atMs: sentMs }, from: seen };
     }
     seen = seenIn(written.cell, sentMs);
   }
