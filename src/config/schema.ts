@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${NAME} is the syntax of variables in the file.
 import { z } from 'zod';
 import { DEFAULTS as D } from './defaults.ts';
-import { choice, count, countOr, duration, flag, list, section, size } from './field.ts';
+import { choice, countOr, duration, flag, list, section } from './field.ts';
 import {
   addressRange,
   listenAddress,
@@ -9,12 +9,13 @@ import {
   secret,
   storeUrl,
   token,
-  upstreamOrigin,
   webAddress,
 } from './field-http.ts';
 import { encryption } from './schema-encryption.ts';
+import { limitsSchema } from './schema-limits.ts';
 import { policySchema, routeSchema } from './schema-policy.ts';
 import { storeSchema } from './schema-store.ts';
+import { upstreamSchema } from './schema-upstream.ts';
 
 /** More processes than any machine has use for; a slip of the finger must not start thousands. */
 const WORKERS_MAX = 256;
@@ -31,131 +32,6 @@ function port(address: string, what: string) {
     )
     .prefault({});
 }
-
-const upstream = section({
-  url: upstreamOrigin().describe(
-    'The backend: scheme, host and port. Every request goes there, with its own path and query.',
-  ),
-  connectTimeout: duration('1ms')
-    .prefault(D.upstream.connectTimeout)
-    .describe(
-      'How long connecting may take. After it the request has not been executed and its key is free.',
-    ),
-  headTimeout: duration('0s')
-    .prefault(D.upstream.headTimeout)
-    .describe(
-      'How long the backend may take from the first byte of the request to the head of its response; after it the client gets 504. `0s`: for ever. Keep it above the slowest honest answer.',
-    ),
-  bodyTimeout: duration('0s')
-    .prefault(D.upstream.bodyTimeout)
-    .describe('How long the backend may be silent between two bytes of a response body. `0s`: for ever.'),
-  totalTimeout: duration('0s')
-    .prefault(D.upstream.totalTimeout)
-    .describe('How long an exchange may take as a whole. `0s`: no limit.'),
-  lateAnswer: duration('0s')
-    .prefault(D.upstream.lateAnswer)
-    .describe(
-      'How long a backend that missed a time-out is still listened to. A late answer completes the key for the retries to come; without one the outcome stays unknown. `0s`: not at all.',
-    ),
-  connections: count(1, 65_535)
-    .prefault(D.upstream.connections)
-    .describe('Most connections to the backend at once, of all workers together; each has an equal share.'),
-  queueTimeout: duration('1ms')
-    .prefault(D.upstream.queueTimeout)
-    .describe(
-      'How long a request may wait for a free connection. After it the request has not been executed and its key is free.',
-    ),
-  host: choice(['keep', 'upstream'])
-    .prefault(D.upstream.host)
-    .describe(
-      "Which Host goes to the backend: `keep` sends the client's, `upstream` that of `upstream.url`. Use `upstream` where the backend or a balancer before it routes by its own name.",
-    ),
-});
-
-const memory = section({
-  refusePercent: count(50, 100)
-    .prefault(D.limits.memory.refusePercent)
-    .describe(
-      'From this part of the memory on, keyed requests with a body and requests that would wait for another get 429, until it is 5 percent points below. What is above it is the room for connections that have been accepted and answers that are under way: lower it where the heap is smaller than some 500 MB and clients may come by the thousand.',
-    ),
-  stopPercent: count(50, 100)
-    .prefault(D.limits.memory.stopPercent)
-    .describe(
-      'From this part on all keyed requests get 429 and new connections are closed at once; `/readyz` says so.',
-    ),
-});
-
-const newKeys = section({
-  burst: count(1, 1_000_000_000).describe('How many at once.'),
-  perHour: count(1, 1_000_000_000).describe('How many more each hour.'),
-});
-
-const principal = section({
-  inFlight: count(1, 1_000_000)
-    .optional()
-    .describe(
-      'Most keyed requests at once; one more gets 429. Left out: no bound but that of all. Set it where many tenants share a process, above what the busiest honest one needs.',
-    ),
-  newKeys: newKeys
-    .optional()
-    .describe(
-      'How many keys may be used for the first time; beyond it a new one gets 429, while repeats of keys that are known are answered. One principal then has at most `burst` + `perHour` × `retain` records of each process. Left out: no bound but `store.sizeMax`.',
-    ),
-});
-
-const limits = section({
-  head: size('1KiB', '1MiB')
-    .prefault(D.limits.head)
-    .describe('Greatest head of a request, all fields together; above it 431.'),
-  headers: count(1, 2000).prefault(D.limits.headers).describe('Most header fields in a request.'),
-  target: size('128B', '1MiB').prefault(D.limits.target).describe('Longest path and query.'),
-  headTimeout: duration('100ms')
-    .prefault(D.limits.headTimeout)
-    .describe('How long a client may take to send the head of a request.'),
-  bodyTimeout: duration('100ms')
-    .prefault(D.limits.bodyTimeout)
-    .describe('How long a client may be silent between two bytes of a request body.'),
-  idleTimeout: duration('100ms')
-    .prefault(D.limits.idleTimeout)
-    .describe(
-      'How long an idle connection of a client is kept. Keep it above that of a balancer in front, or the balancer sends requests into closed connections.',
-    ),
-  connections: count(1, 1_000_000)
-    .prefault(D.limits.connections)
-    .describe(
-      'Most connections of clients at once, for each worker: it bounds the descriptors of a process.',
-    ),
-  buffer: size('1MiB', '1024GiB')
-    .prefault(D.limits.buffer)
-    .describe(
-      'Request and response bodies held in memory at once, over all requests; above it a keyed request gets 429. Several workers share it equally. Keep it well below the memory of the machine or container.',
-    ),
-  inFlight: count(1, 1_000_000)
-    .prefault(D.limits.inFlight)
-    .describe(
-      'Most requests at once; one more gets 429. Several workers share it equally; connections spread over them almost evenly, so leave some room.',
-    ),
-  joiners: count(1, 1_000_000)
-    .prefault(D.limits.joiners)
-    .describe(
-      'Most requests waiting at once for the response of another with their key, over all keys and workers; one more gets 429. Each asks the store four times a second.',
-    ),
-  tasks: count(1, 1_000_000)
-    .prefault(D.limits.tasks)
-    .describe(
-      'Most executions in the background at once (`task`), over all routes; one more gets 429. Several workers share it equally. Each holds a connection to the backend: keep it below `upstream.connections`, or other requests find none.',
-    ),
-  memory: memory
-    .prefault({})
-    .describe(
-      'When load is shed so that memory does not run out: the heap, and the memory of the container.',
-    ),
-  principal: principal
-    .prefault({})
-    .describe(
-      'Bounds for one principal (`scope`) in one process. Callers without credentials are one. They keep tenants apart whose credentials something in front has verified, and hold back nobody who makes up a new credential for each request.',
-    ),
-});
 
 export const topFields = {
   listen: listenAddress()
@@ -198,7 +74,7 @@ export const topFields = {
     .describe(
       'How many processes take requests on `listen`; `auto`: one for each core that is available. With more than one, a primary process besides them has the ports for probes and the operator, and starts a worker that dies again. They share one store, so `memory` takes only 1. Leave it at 1 until one core is not enough: every process costs memory of its own.',
     ),
-  upstream: upstream.describe('The backend.'),
+  upstream: upstreamSchema.describe('The backend.'),
   store: storeSchema.prefault({}).describe('Where records are kept, and what is promised of them.'),
   secrets: list(secret(), 4, 'secrets')
     .prefault([...D.secrets])
@@ -210,7 +86,7 @@ export const topFields = {
     .describe(
       'Encrypts stored responses, head and body, with AES-256-GCM. Off without keys. Taken over by a reload.',
     ),
-  limits: limits.prefault({}).describe('Bounds on what clients can ask of this process.'),
+  limits: limitsSchema.prefault({}).describe('Bounds on what clients can ask of this process.'),
   trustedProxies: list(addressRange(), 256, 'address ranges')
     .prefault([...D.trustedProxies])
     .describe(

@@ -8,6 +8,7 @@ export const NOBODY: Reply = {
   begin: () => undefined,
   flushHead: () => undefined,
   write: () => 'more',
+  trailers: () => undefined,
   end: () => undefined,
   destroy: () => undefined,
   onDrain: () => undefined,

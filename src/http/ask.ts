@@ -59,6 +59,7 @@ export function ask(options: AskOptions): Promise<Asked> {
           chunks.push(Uint8Array.from(chunk));
         }
       },
+      trailers: () => undefined,
       end(end) {
         clearTimeout(timer);
         budget.give(bytes);

@@ -152,6 +152,10 @@ class CaptureRun implements Capture, ExchangeSink {
     if (reply.write(bytes) === 'wait' && this.#body === 'over-limit') this.#pauseUntilDrained();
   }
 
+  trailers(): void {
+    // RFC 9110 section 6.5.1: a hop may drop trailer fields, and what must not be lost does not come in one.
+  }
+
   end(end: ExchangeEnd): void {
     this.#over = 'yes';
     this.#clearTimer('progress');

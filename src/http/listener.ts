@@ -263,5 +263,5 @@ function headOf(request: IncomingMessage): RequestHead {
 }
 
 function peerOf(socket: Socket): Peer {
-  return { address: socket.remoteAddress ?? '', protocol: 'http' };
+  return { address: socket.remoteAddress ?? '', protocol: 'http', certificate: null };
 }

@@ -80,6 +80,10 @@ export class NodeReply implements Reply {
     return 'wait';
   }
 
+  trailers(): void {
+    // Dropped: a client of HTTP/1.1 may merge them into the head, where they were not judged.
+  }
+
   end(lastChunk: Uint8Array | null): void {
     if (this.#state === 'ended' || this.#state === 'gone') return;
     this.#state = 'ended';

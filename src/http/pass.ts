@@ -103,6 +103,10 @@ class PassRun implements ExchangeSink {
     });
   }
 
+  trailers(): void {
+    // RFC 9110 section 6.5.1: a hop may drop trailer fields, and what must not be lost does not come in one.
+  }
+
   end(end: ExchangeEnd): void {
     this.#over = 'yes';
     this.#clearTimers('all');

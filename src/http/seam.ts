@@ -6,7 +6,22 @@ import type { RawHeaders, RequestHead, ResponseHead } from '../core/wire.ts';
  * Callbacks instead of promises where a request would otherwise pay for each chunk.
  */
 
-export type Peer = { readonly address: string; readonly protocol: 'http' | 'https' };
+export type Peer = {
+  readonly address: string;
+  readonly protocol: 'http' | 'https';
+  /** That the TLS handshake verified; null: none was asked for, or none was given. */
+  readonly certificate: PeerCertificate | null;
+};
+
+/** What a verified client certificate says of its holder. */
+export type PeerCertificate = {
+  /** Of the whole certificate in DER, SHA-256, lower-case hexadecimal without colons. */
+  readonly fingerprint: string;
+  /** The subject as one line (RFC 4514); the same text for the same names in the same order. */
+  readonly subject: string;
+  /** As in the certificate: `DNS:api.example.com`, `URI:spiffe://…`, `IP Address:…`. */
+  readonly alternativeNames: readonly string[];
+};
 
 export type BodyRead =
   | { readonly kind: 'complete'; readonly bytes: Uint8Array }
@@ -41,6 +56,8 @@ export type Reply = {
   flushHead(): void;
   /** `wait`: the client reads slower than the upstream writes; go on after onDrain. */
   write(chunk: Uint8Array): 'more' | 'wait';
+  /** Trailer fields for the end of the answer, before end(); left out where the wire to this client has no place for them. */
+  trailers(rawTrailers: RawHeaders): void;
   end(lastChunk: Uint8Array | null): void;
   /** Breaks the connection, so that the client cannot take what it has for a whole answer. */
   destroy(): void;
@@ -86,6 +103,8 @@ export type ExchangeSink = {
   /** `end`: whether the message says itself where it ends (RFC 9112 section 6.3). */
   head(head: ResponseHead, end: 'proven' | 'unproven'): void;
   chunk(bytes: Uint8Array): void;
+  /** Trailer fields of a final response, after its last chunk and before `end`; at most once. */
+  trailers(rawTrailers: RawHeaders): void;
   /** Exactly once, last. */
   end(end: ExchangeEnd): void;
 };

@@ -27,6 +27,7 @@ upstream.start(
       rawHeaders = head.rawHeaders;
     },
     chunk: (bytes) => void chunks.push(bytes),
+    trailers: () => undefined,
     end: (end) => {
       process.stdout.write(JSON.stringify({ end, rawHeaders, body: Buffer.concat(chunks).toString() }));
       void upstream.close();

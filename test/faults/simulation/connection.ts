@@ -48,7 +48,7 @@ export class Connection implements Reply {
   incoming(): Incoming {
     return {
       head: this.#options.head,
-      peer: { address: '192.0.2.1', protocol: 'http' },
+      peer: { address: '192.0.2.1', protocol: 'http', certificate: null },
       body: requestBody(
         this.#options,
         () => this.#state === 'gone',
@@ -99,6 +99,10 @@ export class Connection implements Reply {
     if (this.#state !== 'head-sent') return 'more';
     this.#chunks.push(chunk);
     return this.#options.pace === 'slow' && this.#options.draw.chance(0.5) ? 'wait' : 'more';
+  }
+
+  trailers(): void {
+    // The backend of the simulation sends none.
   }
 
   end(lastChunk: Uint8Array | null): void {
