@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Loaded, loadConfigFile, loadConfigText } from '../../src/config/load.ts';
 import type { ResolvedConfig } from '../../src/config/resolved.ts';
-import { type ConfigWatch, restartNeeded, watchConfig } from '../../src/config/watch.ts';
+import { restartNeeded, watchConfig } from '../../src/config/watch.ts';
+import type { ContentWatch } from '../../src/config/watch-content.ts';
 import { tempFolder, writeTemp } from './temp.ts';
 
 const yaml = (lease: string): string =>
   `upstream: { url: http://127.0.0.1:3000 }\ndefaults: { lease: ${lease} }\n`;
 
-type Watching = { readonly watch: ConfigWatch; next(): Promise<Loaded>; readonly seen: readonly Loaded[] };
+type Watching = { readonly watch: ContentWatch; next(): Promise<Loaded>; readonly seen: readonly Loaded[] };
 
 async function watching(file: string): Promise<Watching> {
   const seen: Loaded[] = [];
