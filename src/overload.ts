@@ -77,6 +77,8 @@ export function createOverload(
       principals: principals?.count() ?? 0,
       connections: listener?.connections() ?? 0,
       connectionsRefused: listener?.refused() ?? 0,
+      handshakesFailed: listener?.handshakesFailed() ?? 0,
+      certificateNotAfterMs: listener?.certificateNotAfterMs() ?? 0,
     }),
   };
 }

@@ -1,3 +1,4 @@
+import { openServerCertificate, type ServerCertificate } from './certificates.ts';
 import type { ResolvedConfig } from './config/resolved.ts';
 import type { Engine, Snapshot } from './engine/types.ts';
 import { connectionsWithin, openFilesMax } from './http/descriptors.ts';
@@ -19,12 +20,14 @@ export type Proxying = {
   readonly tunnel: Tunnel;
   readonly serving: Serving;
   readonly listener: Listener;
+  /** The watches on files that are read again while it runs. */
+  readonly watches: readonly { checkNow(): void; stop(): void }[];
 };
 
 /** After the drain time: for settlements of what was broken off. */
 export const DRAIN_REST_MS = 2_000;
 
-/** Rejects with one line when the address cannot be bound; what was opened here is closed again. */
+/** Rejects with one line when the address cannot be bound, or a certificate not be used; what was opened here is closed again. */
 export async function startProxying(
   config: ResolvedConfig,
   base: Base,
@@ -41,9 +44,11 @@ export async function startProxying(
   });
   const serving: Serving = createServing({ engine, snapshot: () => current.snapshot, tunnel });
   try {
-    const listener = await startListener(listenerOptions(config, base), serving.handler);
+    const certificate = await openServerCertificate(config, base.log, engine.wallMs);
+    const listener = await startListener(listenerOptions(config, base, certificate), serving.handler);
     base.overload.attach({ listener });
-    return { base, engine, drainState, current, upstream, tunnel, serving, listener };
+    const watches = certificate === null ? [] : [certificate.watch((tls) => listener.renewTls(tls))];
+    return { base, engine, drainState, current, upstream, tunnel, serving, listener, watches };
   } catch (error) {
     await upstream.close();
     throw error;
@@ -51,7 +56,8 @@ export async function startProxying(
 }
 
 /** Takes over what a running process can; a request keeps the snapshot it began with. */
-export function adopt({ base, current, upstream }: Proxying, loaded: ResolvedConfig): void {
+export function adopt({ base, current, upstream, watches }: Proxying, loaded: ResolvedConfig): void {
+  for (const watch of watches) watch.checkNow();
   for (const name of routeNames(loaded)) base.metrics.ensureRoute(name);
   const kept = keptOver(current.snapshot.config, loaded);
   current.snapshot = createSnapshot(kept, upstream, current.snapshot.secrets);
@@ -59,8 +65,8 @@ export function adopt({ base, current, upstream }: Proxying, loaded: ResolvedCon
 
 /** What waits for the next start (docs/configuration.md) stays as it is in force. */
 export function keptOver(before: ResolvedConfig, loaded: ResolvedConfig): ResolvedConfig {
-  const { listen, observe, admin, workers, upstream, store, storePolicy, secrets, limits, log } = before;
-  const fixed = { listen, observe, admin, workers, upstream, store, storePolicy, secrets, limits, log };
+  const { listen, tls, observe, admin, workers, upstream, store, storePolicy, secrets, limits, log } = before;
+  const fixed = { listen, tls, observe, admin, workers, upstream, store, storePolicy, secrets, limits, log };
   return { ...loaded, ...fixed };
 }
 
@@ -80,6 +86,7 @@ export async function drainProxying(config: ResolvedConfig, proxying: Proxying):
     engine.shutDown();
     await serving.idleWithin(DRAIN_REST_MS, () => listener.closeIdle());
   }
+  for (const watch of proxying.watches) watch.stop();
   tunnel.destroyAll();
   listener.destroyConnections();
   await upstream.close();
@@ -97,6 +104,7 @@ function upstreamOptions(config: ResolvedConfig): Parameters<typeof createUpstre
 function listenerOptions(
   config: ResolvedConfig,
   { log, overload }: Base,
+  certificate: ServerCertificate | null,
 ): Parameters<typeof startListener>[0] {
   const { listen, limits, upstream, store } = config;
   const elsewhereMax = upstream.connectionsMax + (store.kind === 'postgres' ? store.connectionsMax : 0);
@@ -115,6 +123,7 @@ function listenerOptions(
     bodyTimeoutMs: limits.bodyTimeoutMs,
     idleMs: limits.idleMs,
     connectionsMax,
+    tls: certificate?.tls ?? null,
     onConnection: () => void overload.pressure(),
   };
 }

@@ -32,6 +32,7 @@ export function checkTop(top: Top, storeNames: readonly string[], env: Env): rea
     ...checkWorkers(top),
     ...checkSecrets(top),
     ...checkEncryption(top),
+    ...checkTls(top),
     ...checkPorts(top),
     ...checkUpstream(top),
     ...checkLimits(top),
@@ -140,6 +141,16 @@ function checkEncryption({ encryption: { keys, bind, responses } }: Top): readon
   if (responses !== 'sealed')
     found.push(fault('has no effect without encryption.keys', ['encryption', 'responses']));
   return found;
+}
+
+function checkTls({ tls }: Top): readonly Finding[] {
+  if (tls === 'off' || tls.clientCertificates === undefined || tls.clientCa !== undefined) return [];
+  return [
+    fault('has no effect without tls.clientCa, which says whose certificates count', [
+      'tls',
+      'clientCertificates',
+    ]),
+  ];
 }
 
 function checkPorts(top: Top): readonly Finding[] {

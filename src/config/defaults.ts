@@ -89,8 +89,12 @@ export const TASK_DEFAULTS = {
   retryAfter: '2s',
 } as const;
 
+/** Within `tls`, where there is one. */
+export const TLS_DEFAULTS = { minVersion: '1.2' } as const;
+
 export const DEFAULTS = {
   listen: '127.0.0.1:8080',
+  tls: 'off',
   observe: { listen: '0.0.0.0:9464' },
   admin: { listen: '127.0.0.1:9465', tokens: {} },
   workers: 1,

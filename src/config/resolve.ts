@@ -51,6 +51,7 @@ export function resolveConfig(
   const { upstream, limits } = top;
   return frozen({
     listen: top.listen,
+    tls: tlsOf(top.tls),
     observe: portOf(top.observe),
     admin: portOf(top.admin),
     adminTokens: tokensOf(top.admin),
@@ -112,6 +113,18 @@ export function resolveConfig(
 
 function portOf(port: Top['observe']): ListenAddress | null {
   return port === null || port === 'off' ? null : port.listen;
+}
+
+function tlsOf(tls: Top['tls']): ResolvedConfig['tls'] {
+  if (tls === 'off') return null;
+  const { certificate, key, clientCa, clientCertificates, minVersion } = tls;
+  return {
+    certificate,
+    key,
+    clientCa: clientCa ?? null,
+    clientCertificates: clientCertificates ?? 'required',
+    minVersion,
+  };
 }
 
 function tokensOf(admin: Top['admin']): ResolvedConfig['adminTokens'] {

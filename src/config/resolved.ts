@@ -4,6 +4,16 @@ import type { RoutePolicy } from '../core/policy.ts';
 
 export type ListenAddress = { readonly host: string; readonly port: number };
 
+/** Paths of PEM files. */
+export type ListenTls = {
+  readonly certificate: string;
+  readonly key: string;
+  /** Null: clients are not asked for a certificate. */
+  readonly clientCa: string | null;
+  readonly clientCertificates: 'required' | 'optional';
+  readonly minVersion: '1.2' | '1.3';
+};
+
 export type StoreConfig =
   | { readonly kind: 'memory'; readonly bytesMax: number }
   | {
@@ -52,6 +62,8 @@ export type RedisTopology =
 
 export type ResolvedConfig = {
   readonly listen: ListenAddress;
+  /** Null: clients speak in the clear. */
+  readonly tls: ListenTls | null;
   /** Null turns the port off. */
   readonly observe: ListenAddress | null;
   readonly admin: ListenAddress | null;

@@ -15,6 +15,7 @@ import { encryption } from './schema-encryption.ts';
 import { limitsSchema } from './schema-limits.ts';
 import { policySchema, routeSchema } from './schema-policy.ts';
 import { storeSchema } from './schema-store.ts';
+import { tls } from './schema-tls.ts';
 import { upstreamSchema } from './schema-upstream.ts';
 
 /** More processes than any machine has use for; a slip of the finger must not start thousands. */
@@ -39,6 +40,7 @@ export const topFields = {
     .describe(
       'Where clients connect. The default takes connections of this machine only; in a container use `0.0.0.0:8080`.',
     ),
+  tls: tls.prefault(D.tls),
   observe: port(
     D.observe.listen,
     'Where liveness, readiness and metrics are served; nothing else is.',

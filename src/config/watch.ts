@@ -36,6 +36,7 @@ function loadedOf(read: ReadFile, { file, env }: WatchOptions): Loaded {
 /** What is fixed when the process starts; all else, routes before all, is taken over by a reload. */
 const FIXED: Readonly<Record<string, (config: ResolvedConfig) => unknown>> = {
   listen: (config) => config.listen,
+  tls: (config) => config.tls,
   observe: (config) => config.observe,
   admin: (config) => config.admin,
   workers: (config) => config.workers,

@@ -1,11 +1,21 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import type { RequestHead } from '../core/wire.ts';
+import { createDebts, refuseBytes } from './debts.ts';
 import { describeListenError } from './listen-error.ts';
 import { NodeBody } from './node-body.ts';
 import { NodeReply } from './node-reply.ts';
 import type { Incoming, Peer } from './seam.ts';
+import { createTlsServer, mayServe, type ServerTls, secureContextOf, tlsPeerOf } from './tls-server.ts';
 
 /** The downstream side over node:http. */
 
@@ -17,6 +27,8 @@ export type ListenerOptions = {
   readonly bodyTimeoutMs: number;
   readonly idleMs: number;
   readonly connectionsMax: number;
+  /** Null: in the clear. */
+  readonly tls: ServerTls | null;
   /** For every connection, before anything of it is read. */
   readonly onConnection?: () => void;
 };
@@ -41,26 +53,23 @@ export type Listener = {
   closeIdle(): void;
   /** `none`: a new connection is closed as soon as it comes; those that are there go on. */
   accept(which: 'all' | 'none'): void;
+  /** For connections to come; those that are open keep what they have. Throws where it cannot be used. */
+  renewTls(tls: ServerTls): void;
   connections(): number;
   /** Connections closed as soon as they came, since the start. */
   refused(): number;
   room(): 'full' | 'has-room';
+  /** Since the start; 0 without TLS, as is the end of the certificate. */
+  handshakesFailed(): number;
+  certificateNotAfterMs(): number;
 };
 
 /** Rejects with a one-line error when the address cannot be bound. */
 export function startListener(options: ListenerOptions, handler: ListenerHandler): Promise<Listener> {
-  const server = createServer({
-    maxHeaderSize: options.headBytesMax,
-    headersTimeout: options.headTimeoutMs,
-    // Whole requests are not timed here: an upload that is passed on may take long; bodies that are read have their own limit.
-    requestTimeout: 0,
-    connectionsCheckingInterval: Math.min(2_000, Math.max(100, options.headTimeoutMs / 4)),
-    keepAliveTimeout: options.idleMs,
-    keepAlive: true,
-    noDelay: true,
-    requireHostHeader: false,
-    joinDuplicateHeaders: false,
-    shouldUpgradeCallback: isTunnel,
+  let handshakesFailed = 0;
+  let notAfterMs = options.tls?.notAfterMs ?? 0;
+  const server = createHttpServer(options, () => {
+    handshakesFailed += 1;
   });
   const counted = countConnections(server, options);
   // node:http would drop the fields above a count without a word; the guard counts them.
@@ -86,10 +95,46 @@ export function startListener(options: ListenerOptions, handler: ListenerHandler
         },
         destroyConnections: () => server.closeAllConnections(),
         closeIdle: () => server.closeIdleConnections(),
+        renewTls: (tls) => {
+          if (!('setSecureContext' in server)) return;
+          server.setSecureContext(secureContextOf(tls));
+          notAfterMs = tls.notAfterMs;
+        },
+        handshakesFailed: () => handshakesFailed,
+        certificateNotAfterMs: () => notAfterMs,
         ...counted,
       });
     });
   });
+}
+
+function createHttpServer(options: ListenerOptions, onHandshakeFailed: () => void): Server | HttpsServer {
+  const http: ServerOptions = {
+    maxHeaderSize: options.headBytesMax,
+    headersTimeout: options.headTimeoutMs,
+    // Whole requests are not timed here: an upload that is passed on may take long; bodies that are read have their own limit.
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(2_000, Math.max(100, options.headTimeoutMs / 4)),
+    keepAliveTimeout: options.idleMs,
+    keepAlive: true,
+    noDelay: true,
+    requireHostHeader: false,
+    joinDuplicateHeaders: false,
+    shouldUpgradeCallback: isTunnel,
+  };
+  const { tls, headTimeoutMs } = options;
+  if (tls === null) return createServer(http);
+  const server = createTlsServer({
+    ...{ tls, http, onHandshakeFailed },
+    protocols: ['http/1.1'],
+    handshakeTimeoutMs: headTimeoutMs,
+  });
+  server.prependListener('secureConnection', (socket) => {
+    if (mayServe(socket) === 'yes') return;
+    onHandshakeFailed();
+    socket.destroy();
+  });
+  return server;
 }
 
 /** Beyond the most, node closes a connection before it reads of it: to its client it is as if nobody listened. */
@@ -126,67 +171,9 @@ function isTunnel(request: IncomingMessage): boolean {
   return upgrade !== '' && !/\bh2c\b/i.test(upgrade);
 }
 
-/** What a connection still owes: an answer of ours must never be written into that of another request. */
-type Debt = {
-  owed: number;
-  /** The last request that began on it. */
-  newest: NodeBody | null;
-  /** Nothing more is read from it: closed once the answers that are owed have gone out. */
-  reading: 'on' | 'over';
-  /** Of what is owed: the newest, where its body broke off and no answer to it can be true. */
-  lost: 0 | 1;
-};
-
-type Debts = {
-  of(socket: Duplex): Debt;
-  /** A tunnel from now on, and never idle. */
-  forget(socket: Duplex): void;
-  closeIdle(): void;
-};
-
-function createDebts(): Debts {
-  const debts = new Map<Duplex, Debt>();
-  return {
-    of(socket) {
-      const known = debts.get(socket);
-      if (known !== undefined) return known;
-      const debt: Debt = { owed: 0, newest: null, reading: 'on', lost: 0 };
-      debts.set(socket, debt);
-      socket.once('close', () => debts.delete(socket));
-      return debt;
-    },
-    forget(socket) {
-      debts.delete(socket);
-    },
-    closeIdle() {
-      // One that still sends what nobody reads would lose its answer to the reset.
-      for (const [socket, { owed, newest }] of debts)
-        if (owed === 0 && newest?.complete() === 'complete') socket.destroy();
-    },
-  };
-}
-
-/** Answers bytes that are no request, unless an earlier request on the connection is still owed its answer. */
-function refuseBytes(debt: Debt, socket: Duplex, malformed: () => Uint8Array): void {
-  if (debt.reading === 'over') return;
-  const { owed, newest } = debt;
-  if (owed === 0 || (owed === 1 && newest?.use() === 'collecting' && newest.complete() === 'incomplete')) {
-    endWith(socket, malformed());
-    return;
-  }
-  debt.reading = 'over';
-  if (newest?.complete() !== 'incomplete') return;
-  // Of this body something may be at the backend: neither a 400 nor anything else could be true.
-  // One that nobody took may have its answer already, which must get out.
-  if (newest.use() === 'untouched') newest.fail();
-  else if (owed === 1) socket.destroy();
-  // Pipelined: the requests before it are still owed theirs.
-  else debt.lost = 1;
-}
-
 /** Returns what closes the connections that were of use and are owed nothing. */
 function wire(server: Server, options: ListenerOptions, handler: ListenerHandler): () => void {
-  const debts = createDebts();
+  const debts = createDebts(peerOf);
   const accept = (
     request: IncomingMessage,
     response: ServerResponse,
@@ -204,7 +191,7 @@ function wire(server: Server, options: ListenerOptions, handler: ListenerHandler
     });
     handler.handle({
       head: headOf(request),
-      peer: peerOf(socket),
+      peer: debt.peer,
       body,
       reply,
       startedMs: performance.now(),
@@ -224,7 +211,7 @@ function wire(server: Server, options: ListenerOptions, handler: ListenerHandler
       return;
     }
     debts.forget(socket);
-    handler.upgrade(headOf(request), peerOf(request.socket), socket, firstBytes);
+    handler.upgrade(headOf(request), debt.peer, socket, firstBytes);
   });
   server.on('connect', (_request, socket) => {
     socket.on('error', () => socket.destroy());
@@ -248,11 +235,6 @@ function malformedReason(error: NodeJS.ErrnoException): [MalformedReason, string
   }
 }
 
-function endWith(socket: Duplex, bytes: Uint8Array): void {
-  socket.on('error', () => socket.destroy());
-  socket.end(bytes, () => socket.destroy());
-}
-
 function headOf(request: IncomingMessage): RequestHead {
   return {
     method: request.method ?? '',
@@ -262,6 +244,8 @@ function headOf(request: IncomingMessage): RequestHead {
   };
 }
 
-function peerOf(socket: Socket): Peer {
-  return { address: socket.remoteAddress ?? '', protocol: 'http', certificate: null };
+function peerOf(socket: Duplex): Peer {
+  if (socket instanceof TLSSocket) return tlsPeerOf(socket);
+  const address = socket instanceof Socket ? (socket.remoteAddress ?? '') : '';
+  return { address, protocol: 'http', certificate: null };
 }

@@ -229,6 +229,19 @@ export const METRICS = {
     kind: 'counter',
     help: 'Connections of clients closed as soon as they came, for want of room.',
   },
+  handshakesFailed: {
+    ...plain,
+    name: 'onceward_tls_handshakes_failed_total',
+    kind: 'counter',
+    help: 'TLS handshakes with clients that failed, for want of a certificate that verifies among others.',
+  },
+  certificateNotAfter: {
+    ...plain,
+    name: 'onceward_tls_certificate_not_after_timestamp_seconds',
+    kind: 'gauge',
+    help: 'When the certificate that clients are shown ends, in Unix time; 0 without TLS.',
+    across: 'highest',
+  },
   unknownRecords: {
     name: 'onceward_unknown_records_total',
     kind: 'counter',

@@ -18,6 +18,9 @@ export type LoadFigures = {
   readonly principals: number;
   readonly connections: number;
   readonly connectionsRefused: number;
+  readonly handshakesFailed: number;
+  /** Unix time; 0 without TLS. */
+  readonly certificateNotAfterMs: number;
 };
 
 export type ScrapedOptions = {
@@ -134,5 +137,7 @@ function loadSamples(load: LoadFigures): readonly SampleFamily[] {
     singleSample(METRICS.principals, load.principals),
     singleSample(METRICS.connections, load.connections),
     singleSample(METRICS.connectionsRefused, load.connectionsRefused),
+    singleSample(METRICS.handshakesFailed, load.handshakesFailed),
+    singleSample(METRICS.certificateNotAfter, load.certificateNotAfterMs / 1000),
   ];
 }

@@ -18,6 +18,8 @@ export function sampleMetrics(options: Partial<MetricsOptions> = {}): Metrics {
       principals: 4,
       connections: 6,
       connectionsRefused: 8,
+      handshakesFailed: 9,
+      certificateNotAfterMs: 1_800_000_000_000,
     }),
     logLinesDropped: () => 5,
     workersListening: () => 1,

@@ -86,6 +86,8 @@ const NO_LOAD = {
   principals: 0,
   connections: 0,
   connectionsRefused: 0,
+  handshakesFailed: 0,
+  certificateNotAfterMs: 0,
 } as const;
 
 const LOG = createLog({
