@@ -65,8 +65,22 @@ export function adopt({ base, current, upstream, watches }: Proxying, loaded: Re
 
 /** What waits for the next start (docs/configuration.md) stays as it is in force. */
 export function keptOver(before: ResolvedConfig, loaded: ResolvedConfig): ResolvedConfig {
-  const { listen, tls, observe, admin, workers, upstream, store, storePolicy, secrets, limits, log } = before;
-  const fixed = { listen, tls, observe, admin, workers, upstream, store, storePolicy, secrets, limits, log };
+  const { listen, tls, http2, observe, admin, workers, upstream, store, storePolicy, secrets, limits, log } =
+    before;
+  const fixed = {
+    listen,
+    tls,
+    http2,
+    observe,
+    admin,
+    workers,
+    upstream,
+    store,
+    storePolicy,
+    secrets,
+    limits,
+    log,
+  };
   return { ...loaded, ...fixed };
 }
 
@@ -124,6 +138,8 @@ function listenerOptions(
     idleMs: limits.idleMs,
     connectionsMax,
     tls: certificate?.tls ?? null,
+    http2: config.http2,
+    headersMax: limits.headersMax,
     onConnection: () => void overload.pressure(),
   };
 }

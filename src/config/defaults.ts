@@ -95,6 +95,7 @@ export const TLS_DEFAULTS = { minVersion: '1.2' } as const;
 export const DEFAULTS = {
   listen: '127.0.0.1:8080',
   tls: 'off',
+  http2: 'alpn',
   observe: { listen: '0.0.0.0:9464' },
   admin: { listen: '127.0.0.1:9465', tokens: {} },
   workers: 1,

@@ -52,6 +52,7 @@ export function resolveConfig(
   return frozen({
     listen: top.listen,
     tls: tlsOf(top.tls),
+    http2: top.http2,
     observe: portOf(top.observe),
     admin: portOf(top.admin),
     adminTokens: tokensOf(top.admin),

@@ -64,6 +64,7 @@ export type ResolvedConfig = {
   readonly listen: ListenAddress;
   /** Null: clients speak in the clear. */
   readonly tls: ListenTls | null;
+  readonly http2: 'off' | 'alpn' | 'prior-knowledge';
   /** Null turns the port off. */
   readonly observe: ListenAddress | null;
   readonly admin: ListenAddress | null;

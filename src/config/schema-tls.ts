@@ -30,3 +30,7 @@ export const tls = z
   .union([choice(['off']), listenTls], { error: 'must be { certificate: FILE, key: FILE } or off' })
   .meta({ 'x-type': '`off` or a section' })
   .describe('Whether clients speak TLS with `listen`. Then nothing else is spoken there.');
+
+export const http2 = choice(['alpn', 'prior-knowledge', 'off']).describe(
+  'Whether HTTP/2 is spoken with clients. `alpn`: with `tls`, where the client offers it. `prior-knowledge`: also in the clear, with clients that begin with it, as gRPC does; HTTP/1.1 is spoken on the same port as before. `off`: never.',
+);

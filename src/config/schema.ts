@@ -15,7 +15,7 @@ import { encryption } from './schema-encryption.ts';
 import { limitsSchema } from './schema-limits.ts';
 import { policySchema, routeSchema } from './schema-policy.ts';
 import { storeSchema } from './schema-store.ts';
-import { tls } from './schema-tls.ts';
+import { http2, tls } from './schema-tls.ts';
 import { upstreamSchema } from './schema-upstream.ts';
 
 /** More processes than any machine has use for; a slip of the finger must not start thousands. */
@@ -41,6 +41,7 @@ export const topFields = {
       'Where clients connect. The default takes connections of this machine only; in a container use `0.0.0.0:8080`.',
     ),
   tls: tls.prefault(D.tls),
+  http2: http2.prefault(D.http2),
   observe: port(
     D.observe.listen,
     'Where liveness, readiness and metrics are served; nothing else is.',

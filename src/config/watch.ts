@@ -37,6 +37,7 @@ function loadedOf(read: ReadFile, { file, env }: WatchOptions): Loaded {
 const FIXED: Readonly<Record<string, (config: ResolvedConfig) => unknown>> = {
   listen: (config) => config.listen,
   tls: (config) => config.tls,
+  http2: (config) => config.http2,
   observe: (config) => config.observe,
   admin: (config) => config.admin,
   workers: (config) => config.workers,

@@ -1,34 +1,22 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from 'node:http';
-import type { Server as HttpsServer } from 'node:https';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { RequestHead } from '../core/wire.ts';
 import { createDebts, refuseBytes } from './debts.ts';
+import { createFront, type FrontOptions } from './front.ts';
 import { describeListenError } from './listen-error.ts';
 import { NodeBody } from './node-body.ts';
 import { NodeReply } from './node-reply.ts';
 import type { Incoming, Peer } from './seam.ts';
-import { createTlsServer, mayServe, type ServerTls, secureContextOf, tlsPeerOf } from './tls-server.ts';
+import { type ServerTls, tlsPeerOf } from './tls-server.ts';
 
 /** The downstream side over node:http. */
 
-export type ListenerOptions = {
+export type ListenerOptions = FrontOptions & {
   readonly host: string;
   readonly port: number;
-  readonly headBytesMax: number;
-  readonly headTimeoutMs: number;
-  readonly bodyTimeoutMs: number;
-  readonly idleMs: number;
   readonly connectionsMax: number;
-  /** Null: in the clear. */
-  readonly tls: ServerTls | null;
   /** For every connection, before anything of it is read. */
   readonly onConnection?: () => void;
 };
@@ -66,11 +54,8 @@ export type Listener = {
 
 /** Rejects with a one-line error when the address cannot be bound. */
 export function startListener(options: ListenerOptions, handler: ListenerHandler): Promise<Listener> {
-  let handshakesFailed = 0;
-  let notAfterMs = options.tls?.notAfterMs ?? 0;
-  const server = createHttpServer(options, () => {
-    handshakesFailed += 1;
-  });
+  const front = createFront(options, { peerOf, handle: (incoming) => handler.handle(incoming) });
+  const { server, h2 } = front;
   const counted = countConnections(server, options);
   // node:http would drop the fields above a count without a word; the guard counts them.
   server.maxHeadersCount = 0;
@@ -92,49 +77,23 @@ export function startListener(options: ListenerOptions, handler: ListenerHandler
         stopAccepting: () => {
           server.close();
           server.closeIdleConnections();
+          h2?.retire();
         },
-        destroyConnections: () => server.closeAllConnections(),
-        closeIdle: () => server.closeIdleConnections(),
-        renewTls: (tls) => {
-          if (!('setSecureContext' in server)) return;
-          server.setSecureContext(secureContextOf(tls));
-          notAfterMs = tls.notAfterMs;
+        destroyConnections: () => {
+          server.closeAllConnections();
+          h2?.destroyAll();
         },
-        handshakesFailed: () => handshakesFailed,
-        certificateNotAfterMs: () => notAfterMs,
+        closeIdle: () => {
+          server.closeIdleConnections();
+          h2?.closeIdle();
+        },
+        renewTls: front.renewTls,
+        handshakesFailed: front.handshakesFailed,
+        certificateNotAfterMs: front.certificateNotAfterMs,
         ...counted,
       });
     });
   });
-}
-
-function createHttpServer(options: ListenerOptions, onHandshakeFailed: () => void): Server | HttpsServer {
-  const http: ServerOptions = {
-    maxHeaderSize: options.headBytesMax,
-    headersTimeout: options.headTimeoutMs,
-    // Whole requests are not timed here: an upload that is passed on may take long; bodies that are read have their own limit.
-    requestTimeout: 0,
-    connectionsCheckingInterval: Math.min(2_000, Math.max(100, options.headTimeoutMs / 4)),
-    keepAliveTimeout: options.idleMs,
-    keepAlive: true,
-    noDelay: true,
-    requireHostHeader: false,
-    joinDuplicateHeaders: false,
-    shouldUpgradeCallback: isTunnel,
-  };
-  const { tls, headTimeoutMs } = options;
-  if (tls === null) return createServer(http);
-  const server = createTlsServer({
-    ...{ tls, http, onHandshakeFailed },
-    protocols: ['http/1.1'],
-    handshakeTimeoutMs: headTimeoutMs,
-  });
-  server.prependListener('secureConnection', (socket) => {
-    if (mayServe(socket) === 'yes') return;
-    onHandshakeFailed();
-    socket.destroy();
-  });
-  return server;
 }
 
 /** Beyond the most, node closes a connection before it reads of it: to its client it is as if nobody listened. */
@@ -163,12 +122,6 @@ function countConnections(
     refused: () => refused,
     room: () => (open >= server.maxConnections ? 'full' : 'has-room'),
   };
-}
-
-/** WebSocket and other upgrades but h2c, which the guard refuses as an ordinary request. */
-function isTunnel(request: IncomingMessage): boolean {
-  const upgrade = request.headers.upgrade ?? '';
-  return upgrade !== '' && !/\bh2c\b/i.test(upgrade);
 }
 
 /** Returns what closes the connections that were of use and are owed nothing. */

@@ -1,9 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { collectBody } from './collect-body.ts';
 import type { BodyRead, ByteBudget, RequestBody } from './seam.ts';
 
 const EMPTY = new Uint8Array(0);
-/** A body that is read may take this many idle times in all. */
-const TOTAL_FACTOR = 10;
 
 /** The body of a node:http request. */
 export class NodeBody implements RequestBody {
@@ -61,7 +60,7 @@ export class NodeBody implements RequestBody {
       return Promise.resolve({ kind: 'too-large' });
     if (this.#parse === 'failed') return Promise.resolve({ kind: 'aborted' });
     this.#take('collecting');
-    return new Promise((resolve) => this.#collect(bytesMax, budget, resolve));
+    return collectBody(this.#request, { bytesMax, budget, timeoutMs: this.#timeoutMs, brokenBy: 'close' });
   }
 
   async *stream(onChunk: (chunk: Uint8Array) => void): AsyncIterable<Uint8Array> {
@@ -89,53 +88,5 @@ export class NodeBody implements RequestBody {
       this.#expects = 'nothing';
       this.#response.writeContinue();
     }
-  }
-
-  #collect(bytesMax: number, budget: ByteBudget, resolve: (read: BodyRead) => void): void {
-    const request = this.#request;
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const settle = (read: BodyRead): void => {
-      clearTimeout(timer);
-      request.off('data', onData);
-      request.off('end', onEnd);
-      request.off('close', onClose);
-      // The caller owns the bytes of a complete body; of anything else nothing is kept.
-      if (read.kind !== 'complete') budget.give(bytes);
-      resolve(read);
-    };
-    const lastMs = performance.now() + this.#timeoutMs * TOTAL_FACTOR;
-    const onData = (chunk: Buffer): void => {
-      if (performance.now() > lastMs) {
-        settle({ kind: 'timed-out' });
-        return;
-      }
-      timer.refresh();
-      if (budget.take(chunk.length) === 'full') {
-        settle({ kind: 'no-room' });
-        return;
-      }
-      bytes += chunk.length;
-      if (bytes > bytesMax) {
-        request.pause();
-        settle({ kind: 'too-large' });
-        return;
-      }
-      chunks.push(chunk);
-    };
-    const onEnd = (): void => {
-      const only = chunks[0];
-      settle({
-        kind: 'complete',
-        bytes: chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, bytes),
-      });
-    };
-    const onClose = (): void => settle({ kind: 'aborted' });
-    // Idle, and bounded in all: a byte now and then must not hold a place for ever.
-    const timer = setTimeout(() => settle({ kind: 'timed-out' }), this.#timeoutMs);
-    request.on('data', onData);
-    request.on('end', onEnd);
-    request.on('close', onClose);
-    if (request.destroyed) settle({ kind: 'aborted' });
   }
 }
