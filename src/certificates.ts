@@ -1,59 +1,108 @@
 import type { ResolvedConfig } from './config/resolved.ts';
-import { readTlsFiles, type TlsRead, watchTlsFiles } from './config/tls-files.ts';
+import { readTlsFiles, type TlsFiles, type TlsMaterial, watchTlsFiles } from './config/tls-files.ts';
 import type { ServerTls } from './http/tls-server.ts';
+import type { UpstreamTls } from './http/upstream-tls.ts';
 import type { Log } from './observe/log.ts';
 
-/** The certificate that clients are shown: read at the start, and again whenever its files change. */
+/** The certificates of either side: read at the start, and again whenever their files change. */
 
 const WATCH_MS = 5_000;
 const SOON_MS = 7 * 86_400_000;
 
-export type ServerCertificate = {
-  readonly tls: ServerTls;
-  /** `renew` gets every new one that can be used; may throw where it cannot after all. */
-  watch(renew: (tls: ServerTls) => void): { checkNow(): void; stop(): void };
+export type Certificates<T> = {
+  /** The same object until other ones are in use. */
+  current(): T;
+  /** Hears of every new one; may throw where it cannot be used after all. */
+  onRenewed(renew: (next: T) => void): void;
+  checkNow(): void;
+  stop(): void;
 };
 
-/** Null without TLS. Rejects with one line that names the file. */
+type Opening<T> = {
+  /** Stands in messages. */
+  readonly what: 'tls' | 'upstream.tls';
+  readonly files: TlsFiles;
+  readonly use: (material: TlsMaterial) => T;
+  readonly log: Log;
+  readonly wallMs: () => number;
+};
+
+/** Rejects with one line that names the file. */
+async function open<T>({ what, files, use, log, wallMs }: Opening<T>): Promise<Certificates<T>> {
+  const first = await readTlsFiles(files);
+  if (first.kind === 'faulty') throw new Error(`${what}: ${first.message}`);
+  let current = use(first.material);
+  let renewed: (next: T) => void = () => undefined;
+  const tell = ({ notAfterMs }: TlsMaterial): void => {
+    if (notAfterMs === null) return;
+    const level = notAfterMs - wallMs() < SOON_MS ? 'warn' : 'info';
+    log.event(level, 'certificate in use', { of: what, notAfter: new Date(notAfterMs).toISOString() });
+  };
+  tell(first.material);
+  const watch = watchTlsFiles(files, {
+    intervalMs: WATCH_MS,
+    known: first.digest,
+    onChange(read) {
+      try {
+        if (read.kind === 'faulty') throw new Error(read.message);
+        const next = use(read.material);
+        renewed(next);
+        current = next;
+        tell(read.material);
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        log.event('warn', 'certificate refused, the old one stays in force', { of: what, why });
+      }
+    },
+  });
+  return {
+    current: () => current,
+    onRenewed(renew) {
+      renewed = renew;
+    },
+    checkNow: () => watch.checkNow(),
+    stop: () => watch.stop(),
+  };
+}
+
+/** Null without TLS on `listen`. */
 export async function openServerCertificate(
   { tls }: ResolvedConfig,
   log: Log,
   wallMs: () => number,
-): Promise<ServerCertificate | null> {
+): Promise<Certificates<ServerTls> | null> {
   if (tls === null) return null;
-  const files = { certificate: tls.certificate, key: tls.key, ca: tls.clientCa };
-  const first = await readTlsFiles(files);
-  const usable = (read: TlsRead): ServerTls | string => {
-    if (read.kind === 'faulty') return read.message;
-    const { certificate, key, ca, notAfterMs } = read.material;
-    if (certificate === null || key === null) return 'a certificate needs its key';
-    tell(log, tls.certificate, notAfterMs ?? 0, wallMs());
-    const { clientCertificates, minVersion } = tls;
-    return { certificate, key, clientCa: ca, clientCertificates, minVersion, notAfterMs: notAfterMs ?? 0 };
-  };
-  const used = usable(first);
-  if (typeof used === 'string') throw new Error(`tls: ${used}`);
-  return {
-    tls: used,
-    watch: (renew) =>
-      watchTlsFiles(files, {
-        intervalMs: WATCH_MS,
-        known: first.digest,
-        onChange(read) {
-          const next = usable(read);
-          try {
-            if (typeof next === 'string') throw new Error(next);
-            renew(next);
-          } catch (error) {
-            const why = error instanceof Error ? error.message : String(error);
-            log.event('warn', 'certificate refused, the old one stays in force', { why });
-          }
-        },
-      }),
-  };
+  const { certificate, key, clientCa, clientCertificates, minVersion } = tls;
+  return await open({
+    what: 'tls',
+    files: { certificate, key, ca: clientCa },
+    use: (material) => {
+      if (material.certificate === null || material.key === null)
+        throw new Error('a certificate needs its key');
+      return {
+        ...{ certificate: material.certificate, key: material.key, clientCa: material.ca },
+        ...{ clientCertificates, minVersion, notAfterMs: material.notAfterMs ?? 0 },
+      };
+    },
+    ...{ log, wallMs },
+  });
 }
 
-function tell(log: Log, file: string, notAfterMs: number, nowMs: number): void {
-  const level = notAfterMs - nowMs < SOON_MS ? 'warn' : 'info';
-  log.event(level, 'certificate in use', { file, notAfter: new Date(notAfterMs).toISOString() });
+/** Null where `upstream.tls` is not set: then the authorities of node count, and we have no certificate. */
+export async function openUpstreamCertificate(
+  { upstream: { tls } }: ResolvedConfig,
+  log: Log,
+  wallMs: () => number,
+): Promise<Certificates<UpstreamTls> | null> {
+  if (tls === null) return null;
+  const { certificate, key, ca, serverName, minVersion } = tls;
+  return await open<UpstreamTls>({
+    what: 'upstream.tls',
+    files: { certificate, key, ca },
+    use: (material) => ({
+      ...{ certificate: material.certificate, key: material.key, ca: material.ca },
+      ...{ serverName, minVersion },
+    }),
+    ...{ log, wallMs },
+  });
 }

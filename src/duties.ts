@@ -15,11 +15,11 @@ import { createReconciler } from './engine/reconcile.ts';
 import { createReconcileSweeper } from './engine/reconcile-sweeper.ts';
 import { sealResponse } from './engine/sealing.ts';
 import { createByteBudget } from './http/byte-budget.ts';
+import { createUpstream } from './http/choose-upstream.ts';
 import type { Upstream } from './http/seam.ts';
-import { createUpstream } from './http/upstream.ts';
 import { type Job, startJob } from './job.ts';
 import type { Metrics } from './observe/metrics.ts';
-import { type Base, type DrainState, monotonicMs, STORE_PING_MS, wallMs } from './parts.ts';
+import { type Base, type DrainState, monotonicMs, STORE_PING_MS, upstreamOptions, wallMs } from './parts.ts';
 import { sealingOf } from './snapshot.ts';
 import { sweepPass } from './sweep.ts';
 
@@ -97,8 +97,7 @@ function reconcileJob({ config, base, current }: DutyOptions): { readonly job: J
     sealing: () => sealingOf(current()),
     policies: () => policiesOf(current()),
     upstream: () => {
-      const { origin, connectMs, queueMs } = config.upstream;
-      upstream ??= createUpstream({ origin, connectMs, queueMs, connectionsMax: SWEEP_PROBES_MAX });
+      upstream ??= createUpstream({ ...upstreamOptions(config, base), connectionsMax: SWEEP_PROBES_MAX });
       return upstream;
     },
     monotonicMs,

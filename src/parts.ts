@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { type Certificates, openUpstreamCertificate } from './certificates.ts';
 import type { ResolvedConfig } from './config/resolved.ts';
 import { policiesOf } from './core/plan.ts';
 import { TICKET_ID_BYTES } from './core/ticket.ts';
@@ -12,6 +13,7 @@ import { createSightings, TRUSTED_CLOCK } from './engine/sightings.ts';
 import { createTicketDesk } from './engine/ticket-desk.ts';
 import type { Engine } from './engine/types.ts';
 import { createVersions } from './engine/versions.ts';
+import type { UpstreamTls } from './http/upstream-tls.ts';
 import { createLog, type Log, type LogDestination } from './observe/log.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
 import { createOverload, type OverloadParts } from './overload.ts';
@@ -34,6 +36,8 @@ export type Base = {
   readonly store: Store;
   readonly metrics: Metrics;
   readonly overload: OverloadParts;
+  /** What we show and believe at the backend; null: what node has. */
+  readonly backendTls: Certificates<UpstreamTls> | null;
 };
 
 export type DrainState = { phase: 'serving' | 'not-ready' | 'draining' | 'ended'; asked: () => void };
@@ -69,6 +73,10 @@ export async function openBase(options: BaseOptions): Promise<Base> {
     randomBytes,
     warn: (message) => log.event('warn', message, {}),
   });
+  const backendTls = await openUpstreamCertificate(config, log, wallMs).catch(async (error: unknown) => {
+    await opened.store.close();
+    throw error;
+  });
   const overload = createOverload(config, log, monotonicMs);
   const metrics = createMetrics({
     routeNames: routeNames(config),
@@ -91,7 +99,7 @@ export async function openBase(options: BaseOptions): Promise<Base> {
       ? { quiet: createQuietWatch(monotonicMs, longestLeaseMs(config)) }
       : {}),
   });
-  return { log, opened, store, metrics, overload };
+  return { log, opened, store, metrics, overload, backendTls };
 }
 
 export function createEngine(config: ResolvedConfig, base: Base, drainState: DrainState): Engine {
@@ -155,6 +163,11 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
     draining: () =>
       drainState.phase === 'draining' || drainState.phase === 'ended' ? 'draining' : 'serving',
   };
+}
+
+export function upstreamOptions({ upstream }: ResolvedConfig, { backendTls }: Pick<Base, 'backendTls'>) {
+  const { origin, protocol, connectMs, connectionsMax, queueMs } = upstream;
+  return { origin, protocol, connectMs, connectionsMax, queueMs, tls: () => backendTls?.current() ?? null };
 }
 
 function longestLeaseMs(config: ResolvedConfig): number {

@@ -1,12 +1,14 @@
-import { openServerCertificate, type ServerCertificate } from './certificates.ts';
+import { openServerCertificate } from './certificates.ts';
 import type { ResolvedConfig } from './config/resolved.ts';
 import type { Engine, Snapshot } from './engine/types.ts';
+import { createUpstream } from './http/choose-upstream.ts';
 import { connectionsWithin, openFilesMax } from './http/descriptors.ts';
 import { type Listener, startListener } from './http/listener.ts';
 import type { Upstream } from './http/seam.ts';
+import type { ServerTls } from './http/tls-server.ts';
 import { createTunnel, type Tunnel } from './http/tunnel.ts';
-import { createUpstream } from './http/upstream.ts';
-import { type Base, type DrainState, routeNames } from './parts.ts';
+
+import { type Base, type DrainState, routeNames, upstreamOptions } from './parts.ts';
 import { createServing, type Serving } from './serving.ts';
 import { createSnapshot } from './snapshot.ts';
 
@@ -20,8 +22,8 @@ export type Proxying = {
   readonly tunnel: Tunnel;
   readonly serving: Serving;
   readonly listener: Listener;
-  /** The watches on files that are read again while it runs. */
-  readonly watches: readonly { checkNow(): void; stop(): void }[];
+  /** Files that are read again while it runs. */
+  readonly certificates: readonly { checkNow(): void; stop(): void }[];
 };
 
 /** After the drain time: for settlements of what was broken off. */
@@ -34,21 +36,26 @@ export async function startProxying(
   engine: Engine,
   drainState: DrainState,
 ): Promise<Proxying> {
-  const upstream = createUpstream(upstreamOptions(config));
+  const upstream = createUpstream(upstreamOptions(config, base));
   const current = { snapshot: createSnapshot(config, upstream, base.opened.secrets) };
   const tunnel = createTunnel({
     origin: config.upstream.origin,
+    tls: () => base.backendTls?.current() ?? null,
     upgradeMs: config.upstream.connectMs + 10_000,
     unreachable: (message) =>
       serving.rawProblem('upstream-unreachable', `The backend could not be reached (${message}).`),
   });
   const serving: Serving = createServing({ engine, snapshot: () => current.snapshot, tunnel });
   try {
-    const certificate = await openServerCertificate(config, base.log, engine.wallMs);
-    const listener = await startListener(listenerOptions(config, base, certificate), serving.handler);
+    const own = await openServerCertificate(config, base.log, engine.wallMs);
+    const listener = await startListener(
+      listenerOptions(config, base, own?.current() ?? null),
+      serving.handler,
+    );
     base.overload.attach({ listener });
-    const watches = certificate === null ? [] : [certificate.watch((tls) => listener.renewTls(tls))];
-    return { base, engine, drainState, current, upstream, tunnel, serving, listener, watches };
+    own?.onRenewed((tls) => listener.renewTls(tls));
+    const certificates = [own, base.backendTls].filter((one) => one !== null);
+    return { base, engine, drainState, current, upstream, tunnel, serving, listener, certificates };
   } catch (error) {
     await upstream.close();
     throw error;
@@ -56,8 +63,8 @@ export async function startProxying(
 }
 
 /** Takes over what a running process can; a request keeps the snapshot it began with. */
-export function adopt({ base, current, upstream, watches }: Proxying, loaded: ResolvedConfig): void {
-  for (const watch of watches) watch.checkNow();
+export function adopt({ base, current, upstream, certificates }: Proxying, loaded: ResolvedConfig): void {
+  for (const files of certificates) files.checkNow();
   for (const name of routeNames(loaded)) base.metrics.ensureRoute(name);
   const kept = keptOver(current.snapshot.config, loaded);
   current.snapshot = createSnapshot(kept, upstream, current.snapshot.secrets);
@@ -100,7 +107,7 @@ export async function drainProxying(config: ResolvedConfig, proxying: Proxying):
     engine.shutDown();
     await serving.idleWithin(DRAIN_REST_MS, () => listener.closeIdle());
   }
-  for (const watch of proxying.watches) watch.stop();
+  for (const files of proxying.certificates) files.stop();
   tunnel.destroyAll();
   listener.destroyConnections();
   await upstream.close();
@@ -110,15 +117,10 @@ export async function drainProxying(config: ResolvedConfig, proxying: Proxying):
   base.overload.stop();
 }
 
-function upstreamOptions(config: ResolvedConfig): Parameters<typeof createUpstream>[0] {
-  const { origin, connectMs, connectionsMax, queueMs } = config.upstream;
-  return { origin, connectMs, connectionsMax, queueMs };
-}
-
 function listenerOptions(
   config: ResolvedConfig,
   { log, overload }: Base,
-  certificate: ServerCertificate | null,
+  tls: ServerTls | null,
 ): Parameters<typeof startListener>[0] {
   const { listen, limits, upstream, store } = config;
   const elsewhereMax = upstream.connectionsMax + (store.kind === 'postgres' ? store.connectionsMax : 0);
@@ -137,7 +139,7 @@ function listenerOptions(
     bodyTimeoutMs: limits.bodyTimeoutMs,
     idleMs: limits.idleMs,
     connectionsMax,
-    tls: certificate?.tls ?? null,
+    tls,
     http2: config.http2,
     headersMax: limits.headersMax,
     onConnection: () => void overload.pressure(),

@@ -35,6 +35,7 @@ export function checkTop(top: Top, storeNames: readonly string[], env: Env): rea
     ...checkTls(top),
     ...checkPorts(top),
     ...checkUpstream(top),
+    ...checkUpstreamTls(top),
     ...checkLimits(top),
   ];
 }
@@ -189,6 +190,20 @@ function overlaps(a: ListenAddress, b: ListenAddress): boolean {
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+function checkUpstreamTls({ upstream: { url, tls } }: Top): readonly Finding[] {
+  if (tls === undefined) return [];
+  const found: Finding[] = [];
+  if (!url.startsWith('https:'))
+    found.push(
+      fault('has no effect on http://; write upstream.url as https://, or remove it', ['upstream', 'tls']),
+    );
+  if ((tls.certificate === undefined) !== (tls.key === undefined)) {
+    const missing = tls.certificate === undefined ? 'key' : 'certificate';
+    found.push(fault('needs both certificate and key, or neither', ['upstream', 'tls', missing]));
+  }
+  return found;
 }
 
 function checkUpstream({ upstream, listen }: Top): readonly Finding[] {

@@ -92,6 +92,9 @@ export const TASK_DEFAULTS = {
 /** Within `tls`, where there is one. */
 export const TLS_DEFAULTS = { minVersion: '1.2' } as const;
 
+/** Within `upstream.tls`, where there is one. */
+export const UPSTREAM_TLS_DEFAULTS = { minVersion: '1.2' } as const;
+
 export const DEFAULTS = {
   listen: '127.0.0.1:8080',
   tls: 'off',
@@ -108,6 +111,7 @@ export const DEFAULTS = {
     connections: 256,
     queueTimeout: '5s',
     host: 'keep',
+    protocol: 'http1',
   },
   store: {
     url: 'lmdb:./onceward-data',

@@ -57,13 +57,7 @@ export function resolveConfig(
     admin: portOf(top.admin),
     adminTokens: tokensOf(top.admin),
     workers: top.workers,
-    upstream: {
-      origin: upstream.url,
-      connectMs: upstream.connectTimeout,
-      connectionsMax: upstream.connections,
-      queueMs: upstream.queueTimeout,
-      host: upstream.host,
-    },
+    upstream: upstreamOf(upstream),
     store: storeOf(top.store),
     storePolicy: {
       deadlineMs: top.store.deadline,
@@ -124,6 +118,30 @@ function tlsOf(tls: Top['tls']): ResolvedConfig['tls'] {
     key,
     clientCa: clientCa ?? null,
     clientCertificates: clientCertificates ?? 'required',
+    minVersion,
+  };
+}
+
+function upstreamOf(upstream: Top['upstream']): ResolvedConfig['upstream'] {
+  return {
+    origin: upstream.url,
+    connectMs: upstream.connectTimeout,
+    connectionsMax: upstream.connections,
+    queueMs: upstream.queueTimeout,
+    host: upstream.host,
+    protocol: upstream.protocol,
+    tls: upstreamTlsOf(upstream.tls),
+  };
+}
+
+function upstreamTlsOf(tls: Top['upstream']['tls']): ResolvedConfig['upstream']['tls'] {
+  if (tls === undefined) return null;
+  const { ca, certificate, key, serverName, minVersion } = tls;
+  return {
+    ca: ca ?? null,
+    certificate: certificate ?? null,
+    key: key ?? null,
+    serverName: serverName ?? null,
     minVersion,
   };
 }

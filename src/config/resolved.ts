@@ -81,6 +81,15 @@ export type ResolvedConfig = {
     readonly queueMs: number;
     /** keep: the client's Host goes on. upstream: the host of the upstream's URL. */
     readonly host: 'keep' | 'upstream';
+    readonly protocol: 'http1' | 'http2';
+    /** Paths of PEM files. */
+    readonly tls: {
+      readonly ca: string | null;
+      readonly certificate: string | null;
+      readonly key: string | null;
+      readonly serverName: string | null;
+      readonly minVersion: '1.2' | '1.3';
+    } | null;
   };
   readonly store: StoreConfig;
   readonly storePolicy: {

@@ -1,8 +1,28 @@
-import { DEFAULTS as D } from './defaults.ts';
-import { choice, count, duration, section } from './field.ts';
+import { DEFAULTS as D, UPSTREAM_TLS_DEFAULTS as D_TLS } from './defaults.ts';
+import { choice, count, duration, section, text } from './field.ts';
 import { upstreamOrigin } from './field-http.ts';
 
 /** The backend, and how long it may take. */
+
+const tls = section({
+  ca: text('path', 4096)
+    .optional()
+    .describe(
+      'PEM file with the authorities that its certificate must be signed by; those of Node.js unless given.',
+    ),
+  certificate: text('path', 4096)
+    .optional()
+    .describe('PEM file with our own certificate, for a backend that asks for one; with `key`.'),
+  key: text('path', 4096)
+    .optional()
+    .describe('PEM file with the private key of `certificate`, without a passphrase.'),
+  serverName: text('host', 253)
+    .optional()
+    .describe(
+      'The name that its certificate must carry, and that it is asked for (SNI); the host of `url` unless given. Never the Host of a request.',
+    ),
+  minVersion: choice(['1.2', '1.3']).prefault(D_TLS.minVersion).describe('The oldest version of TLS.'),
+});
 
 export const upstreamSchema = section({
   url: upstreamOrigin().describe(
@@ -41,5 +61,15 @@ export const upstreamSchema = section({
     .prefault(D.upstream.host)
     .describe(
       "Which Host goes to the backend: `keep` sends the client's, `upstream` that of `upstream.url`. Use `upstream` where the backend or a balancer before it routes by its own name.",
+    ),
+  protocol: choice(['http1', 'http2'])
+    .prefault(D.upstream.protocol)
+    .describe(
+      'How the backend is spoken to. `http2`: with `https://` it has to agree to it (ALPN), with `http://` it has to know (prior knowledge). Needed for gRPC. `connections` then counts connections that carry up to 100 requests each.',
+    ),
+  tls: tls
+    .optional()
+    .describe(
+      'With `https://`: whom to believe, and who we are. The files are read again when they change; new connections use them.',
     ),
 });

@@ -8,6 +8,8 @@ export type NeverDispatchedCause =
   | 'tls'
   | 'connect-timeout'
   | 'queue-timeout'
+  /** Its bytes had left, and the backend says that it did not begin with it (RFC 9113 section 8.7). */
+  | 'refused-stream'
   | 'lease-too-short'
   | 'stopped'
   | 'connect';

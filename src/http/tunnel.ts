@@ -1,7 +1,8 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { RequestHead } from '../core/wire.ts';
+import { connectionOptions, serverNameOf, type UpstreamTls } from './upstream-tls.ts';
 
 /** WebSocket and every other upgrade, passed through byte for byte on routes where nothing is keyed. */
 export type Tunnel = {
@@ -20,6 +21,8 @@ export type Tunnel = {
 
 export type TunnelOptions = {
   readonly origin: string;
+  /** With https. */
+  readonly tls: () => UpstreamTls | null;
   /** From the request to the answer of the upstream. */
   readonly upgradeMs: number;
   /** The raw answer for a client whose tunnel could not be opened. */
@@ -42,6 +45,7 @@ export function createTunnel(options: TunnelOptions): Tunnel {
         agent: false,
         setHost: false,
         timeout: options.upgradeMs,
+        ...secured(options),
       });
       const over = once((status: number) => {
         sockets.delete(socket);
@@ -57,6 +61,12 @@ export function createTunnel(options: TunnelOptions): Tunnel {
       for (const socket of sockets) socket.destroy();
     },
   };
+}
+
+function secured({ origin, tls }: TunnelOptions): RequestOptions {
+  if (!origin.startsWith('https:')) return {};
+  const current = tls();
+  return { ...connectionOptions(current), servername: serverNameOf(origin, current) };
 }
 
 function connect(

@@ -1,8 +1,10 @@
 import { buildConnector, Client, type Dispatcher } from 'undici';
-import type { ExchangeEnd, FailureCause, NeverDispatchedCause } from '../core/settle.ts';
+import type { ExchangeEnd, FailureCause } from '../core/settle.ts';
 import { allValues, type RawHeaders } from '../core/wire.ts';
 import { Connections, type Slot } from './connections.ts';
 import type { Exchange, ExchangeSink, OutgoingBody, OutgoingRequest, Upstream } from './seam.ts';
+import { codeOf, messageOf, neverDispatchedCause } from './upstream-errors.ts';
+import { connectionOptions, serverNameOf, type UpstreamTls } from './upstream-tls.ts';
 
 /**
  * The upstream over undici's `dispatch`. No interceptor: a retry, a cache or a redirect behind our back would be
@@ -21,10 +23,12 @@ export type UpstreamOptions = {
   readonly connectionsMax: number;
   /** A request that found no connection free within this time is given up as never dispatched. */
   readonly queueMs: number;
+  /** With https; asked for each connection, since certificates change while the process runs. */
+  readonly tls: () => UpstreamTls | null;
 };
 
 export function createUpstream(options: UpstreamOptions): Upstream {
-  const connect = buildConnector({ timeout: options.connectMs, allowH2: false });
+  const connectorOf = createConnectors(options);
   const connections = new Connections<UndiciExchange>({
     connectionsMax: options.connectionsMax,
     nowMs: () => performance.now(),
@@ -38,21 +42,27 @@ export function createUpstream(options: UpstreamOptions): Upstream {
         keepAliveMaxTimeout: IDLE_MS,
         allowH2: false,
         connect: (target, connected) =>
-          connect(target, (...result) => {
-            // Before undici's own listener: it takes a reset for the end of a response that is closed by its end.
-            slot.connection = 'sound';
-            result[1]?.once('error', () => {
-              slot.connection = 'broken';
-            });
-            connected(...result);
-          }),
+          connectorOf()(
+            { ...target, servername: serverNameOf(options.origin, options.tls()) },
+            (...result) => {
+              // Before undici's own listener: it takes a reset for the end of a response that is closed by its end.
+              slot.connection = 'sound';
+              result[1]?.once('error', () => {
+                slot.connection = 'broken';
+              });
+              connected(...result);
+            },
+          ),
       }),
   });
+  // Any other value than that of the request before makes undici connect anew.
+  const serverName = (): string =>
+    serverNameOf(options.origin, options.tls()) || new URL(options.origin).hostname;
   return {
     origin: options.origin,
     authority: new URL(options.origin).host,
     start(request, sink) {
-      const exchange = new UndiciExchange(connections, request, sink);
+      const exchange = new UndiciExchange(connections, request, sink, serverName());
       const slot = connections.take(request.sockets);
       if (slot === null) exchange.queue(options.queueMs);
       else exchange.run(slot);
@@ -64,10 +74,29 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   };
 }
 
+/** A connector keeps sessions of TLS and the certificates they began with: new certificates need a new one. */
+function createConnectors({ connectMs, tls }: UpstreamOptions): () => ReturnType<typeof buildConnector> {
+  let of: UpstreamTls | null = null;
+  let connector: ReturnType<typeof buildConnector> | null = null;
+  return () => {
+    const current = tls();
+    if (connector !== null && current === of) return connector;
+    of = current;
+    connector = buildConnector({
+      ...connectionOptions(current),
+      timeout: connectMs,
+      allowH2: false,
+      maxCachedSessions: 0,
+    });
+    return connector;
+  };
+}
+
 class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
   readonly #connections: Connections<UndiciExchange>;
   readonly #request: OutgoingRequest;
   readonly #sink: ExchangeSink;
+  readonly #serverName: string;
   #slot: Slot | null = null;
   #controller: Dispatcher.DispatchController | null = null;
   /** over: the sink knows the end; undici may still hold the slot until it calls back. */
@@ -77,7 +106,13 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
   #destroyedAs: ExchangeEnd | null = null;
   #queueTimer: NodeJS.Timeout | null = null;
 
-  constructor(connections: Connections<UndiciExchange>, request: OutgoingRequest, sink: ExchangeSink) {
+  constructor(
+    connections: Connections<UndiciExchange>,
+    request: OutgoingRequest,
+    sink: ExchangeSink,
+    serverName: string,
+  ) {
+    this.#serverName = serverName;
     this.#connections = connections;
     this.#request = request;
     this.#sink = sink;
@@ -102,6 +137,7 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
       method: this.#request.method,
       headers: this.#request.rawHeaders,
       body: this.#body(this.#request.body),
+      servername: this.#serverName,
     };
     try {
       // undici's types want a Readable; the library takes any async iterable (core/request.js, isIterable).
@@ -243,39 +279,6 @@ function provenEnd(method: string, status: number, rawHeaders: RawHeaders): 'pro
     if (lower === 'transfer-encoding') return 'proven';
   }
   return 'unproven';
-}
-
-function codeOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : '';
-}
-
-function messageOf(error: unknown): string {
-  const code = codeOf(error);
-  const message = error instanceof Error && error.message !== '' ? error.message : 'no reason given';
-  return code === '' || message.includes(code) ? message : `${code}: ${message}`;
-}
-
-function neverDispatchedCause(error: Error): NeverDispatchedCause {
-  const code = codeOf(error);
-  switch (code) {
-    case 'ECONNREFUSED':
-      return 'refused';
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return 'dns';
-    case 'UND_ERR_CONNECT_TIMEOUT':
-    case 'ETIMEDOUT':
-      return 'connect-timeout';
-    default:
-      return code.startsWith('ERR_TLS') ||
-        code.startsWith('ERR_SSL') ||
-        code.includes('CERT') ||
-        code === 'EPROTO'
-        ? 'tls'
-        : 'connect';
-  }
 }
 
 function failureCause(error: Error, status: number): FailureCause {

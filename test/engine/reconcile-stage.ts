@@ -77,6 +77,7 @@ export async function reconcileStage(reconcile: object = PROBED, over: object = 
     connectMs: 1000,
     connectionsMax: 8,
     queueMs: 1000,
+    tls: () => null,
   });
   const policy = policyWith(reconcile, over);
   const verdicts: string[] = [];

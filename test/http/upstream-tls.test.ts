@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, expect, it } from 'vitest';
 
-/** HTTP/2 is never spoken with the upstream: a library may send a refused stream again by itself. */
+/** HTTP/2 is spoken with the upstream only where the configuration says so: undici would send a refused stream again. */
 
 const run = promisify(execFile);
 const ASK = fileURLToPath(new URL('../support/ask-upstream.ts', import.meta.url));

@@ -7,6 +7,7 @@ const upstream = createUpstream({
   connectMs: 5_000,
   connectionsMax: 1,
   queueMs: 5_000,
+  tls: () => null,
 });
 const chunks: Uint8Array[] = [];
 let rawHeaders: readonly string[] = [];

@@ -28,7 +28,13 @@ const ANSWER_MS = 15_000;
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 
 export function createTryer({ origin, rawHeaders, check }: Target): Tryer {
-  const upstream = createUpstream({ origin, connectMs: CONNECT_MS, queueMs: CONNECT_MS, connectionsMax: 1 });
+  const upstream = createUpstream({
+    origin,
+    connectMs: CONNECT_MS,
+    queueMs: CONNECT_MS,
+    connectionsMax: 1,
+    tls: () => null,
+  });
   const budget = createByteBudget(ANSWER_BYTES_MAX);
   const host = new URL(origin).host;
 

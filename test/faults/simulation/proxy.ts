@@ -129,7 +129,8 @@ export function createProxy(options: ProxyOptions): ProxyProcess {
   const drainState: DrainState = { phase: 'serving', asked: () => undefined };
   const overload = overloadOf(config, () => proxy.pressure);
   const opened = { store: options.store, secrets: [options.secret], warnings: [] };
-  const base = { log: { ...LOG, unexpected: options.onDefect }, opened, store, metrics, overload };
+  const log = { ...LOG, unexpected: options.onDefect };
+  const base = { log, opened, store, metrics, overload, backendTls: null };
   const engine = options.changeEngine({
     ...createEngine(config, base, drainState),
     wallMs,
