@@ -3,8 +3,11 @@ import type { Profile } from '../src/config/profiles/profile.ts';
 import { PROFILE_NAMES, type ProfileName, profileOf } from '../src/config/profiles.ts';
 import type { ConfigData } from '../src/config/tree.ts';
 import { KEY_PROBLEMS } from '../src/core/dialect.ts';
+import { DEFAULT_GRPC_RULES } from '../src/core/grpc.ts';
 import type { RoutePolicy } from '../src/core/policy.ts';
+import { GRPC_STATUS_OF } from '../src/problems/grpc.ts';
 import { renderProblem } from '../src/problems/problem.ts';
+import { PROBLEM_CODES } from '../src/problems/registry.ts';
 
 /** docs/dialects.md from the profiles. */
 
@@ -43,7 +46,7 @@ ${PROFILE_NAMES.map(section).join('\n')}`;
 /** As it is resolved: a table that says what a profile comes to, not what it writes. */
 function policyOf(name: ProfileName): RoutePolicy {
   const loaded = loadConfigText(
-    `upstream: { url: http://127.0.0.1:3000 }\nroutes: [{ name: r, profile: ${name} }]\n`,
+    `http2: prior-knowledge\nupstream: { url: http://127.0.0.1:3000, protocol: http2 }\nroutes: [{ name: r, profile: ${name} }]\n`,
     'docs.yaml',
     {},
   );
@@ -88,7 +91,31 @@ ${profile.about} Source: ${profile.source}.
 \`\`\`yaml
 ${yamlLines(profile.values, '').join('\n')}
 \`\`\`
-${differs}${examples(name)}`;
+${differs}${name === 'grpc' ? grpcTables() : examples(name)}`;
+}
+
+/** By what the calls of gRPC are judged, and how ours are told. */
+function grpcTables(): string {
+  const rules = DEFAULT_GRPC_RULES.map(
+    ({ status, name, action, why }) => `| ${status} | \`${name}\` | \`${action}\` | ${why} |`,
+  );
+  const told = DEFAULT_GRPC_RULES.flatMap(({ status, name }) => {
+    const codes = PROBLEM_CODES.filter((code) => GRPC_STATUS_OF[code] === status);
+    return codes.length === 0 ? [] : [`| \`${name}\` | ${codes.map((code) => `\`${code}\``).join(', ')} |`];
+  });
+  return `
+What a status does to the key (\`dialect.grpc.statuses\` changes it):
+
+| status | name | key | why |
+|---|---|---|---|
+${rules.join('\n')}
+
+As what Onceward answers by itself, with the code in the metadata \`onceward-problem\`, and \`grpc-retry-pushback-ms\` for the client's own retries (-1: none):
+
+| status | problems |
+|---|---|
+${told.join('\n')}
+`;
 }
 
 /** What a client reads where a key is refused; left out where it is the problem of problems.md. */

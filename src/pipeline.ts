@@ -1,6 +1,7 @@
 import { wholeKey } from './core/body-key.ts';
 import { decide } from './core/decide.ts';
 import { fingerprint } from './core/fingerprint.ts';
+import { messagesIn, trailersOn } from './core/grpc.ts';
 import { readJsonRpc } from './core/json-rpc.ts';
 import { lockOf } from './core/lock-policy.ts';
 import { missingKeyDetail, type Planned, plan } from './core/plan.ts';
@@ -149,6 +150,9 @@ async function handleKeyed(unread: RequestContext, planned: Recorded): Promise<E
   }
 }
 
+const NOT_UNARY =
+  'A call with a key has one message, whole: what comes in a stream is not compared or replayed.';
+
 async function handleRead(
   received: RequestContext,
   headKey: string | null,
@@ -165,6 +169,8 @@ async function handleRead(
   if (message?.kind === 'other') return await forwardUnkeyed(received, body);
   if (message?.kind === 'refused')
     return answerProblem(received, 'key-invalid', 'rejected', { detail: message.detail });
+  if (trailersOn(policy) === 'kept' && messagesIn(body.bytes()) !== 1)
+    return answerProblem(received, 'bad-request', 'rejected', { detail: NOT_UNARY });
   const unread = message?.kind === 'call' ? { ...received, replyId: message.id } : received;
   const found = wholeKey(policy.key, headKey, head, body.bytes());
   if (found.kind === 'invalid')

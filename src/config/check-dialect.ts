@@ -1,4 +1,5 @@
 import { type Finding, fault, warning } from './check-top.ts';
+import type { Top } from './schema.ts';
 import type { Policy } from './schema-policy.ts';
 import type { ConfigPath } from './tree.ts';
 
@@ -8,8 +9,13 @@ const REQUEST_ID = 'repeatability-request-id';
 
 type Place = (...path: ConfigPath) => ConfigPath;
 
-export function checkDialect(policy: Policy, at: Place): readonly Finding[] {
-  return [...checkEcho(policy, at), ...checkRepeatability(policy, at), ...checkJsonRpc(policy, at)];
+export function checkDialect(policy: Policy, top: Top | null, at: Place): readonly Finding[] {
+  return [
+    ...checkEcho(policy, at),
+    ...checkRepeatability(policy, at),
+    ...checkJsonRpc(policy, at),
+    ...checkGrpc(policy, top, at),
+  ];
 }
 
 function checkEcho({ dialect, key }: Policy, at: Place): readonly Finding[] {
@@ -22,6 +28,38 @@ function checkEcho({ dialect, key }: Policy, at: Place): readonly Finding[] {
       at('message'),
     ),
   ];
+}
+
+function checkGrpc(policy: Policy, top: Top | null, at: Place): readonly Finding[] {
+  if (policy.dialect.grpc === 'off') return [];
+  const here = at('dialect', 'grpc');
+  const found: Finding[] = [];
+  for (const other of ['message', 'sequence', 'task', 'reconcile'] as const) {
+    if (policy[other] !== 'off')
+      found.push(fault(`dialect.grpc does not go together with ${other}; give one up`, at(other), here));
+  }
+  if (policy.dialect.jsonRpc !== 'off')
+    found.push(
+      fault('does not go together with dialect.jsonRpc; give one up', here, at('dialect', 'jsonRpc')),
+    );
+  if (policy.mode === 'observe')
+    found.push(
+      fault('observing judges by the status of HTTP, which says nothing of a call of gRPC', at('mode'), here),
+    );
+  if (top === null) return found;
+  if (top.upstream.protocol !== 'http2')
+    found.push(
+      fault(
+        'needs upstream.protocol: http2; HTTP/1.1 has no place for how a call ended',
+        here,
+        at('profile'),
+      ),
+    );
+  if (top.http2 === 'off' || (top.http2 === 'alpn' && top.tls === 'off'))
+    found.push(
+      fault('needs clients over HTTP/2: tls, or http2: prior-knowledge', here, at('profile'), ['http2']),
+    );
+  return found;
 }
 
 function checkJsonRpc(policy: Policy, at: Place): readonly Finding[] {

@@ -89,7 +89,7 @@ export function checkPolicy(policy: Policy | Route, top: Top | null, around: Con
   if (locked !== null)
     found.push(...checkLock(locked, 'match' in policy ? (policy.match.path ?? null) : null, lockAt(at)));
   found.push(...checkSequence(policy, top, at));
-  found.push(...checkDialect(policy, at));
+  found.push(...checkDialect(policy, top, at));
   found.push(...checkTicket(policy, top, at));
   if (top !== null) found.push(...checkAgainstTop(policy, top, at));
   return found;

@@ -44,7 +44,14 @@ export const POLICY_DEFAULTS = {
   onStoreDown: 'refuse',
   unprovenEnd: 'park',
   limits: { request: '1MiB', response: '1MiB' },
-  dialect: { errors: 'problem', statuses: {}, echoKey: 'off', repeatability: 'off', jsonRpc: 'off' },
+  dialect: {
+    errors: 'problem',
+    statuses: {},
+    echoKey: 'off',
+    repeatability: 'off',
+    jsonRpc: 'off',
+    grpc: 'off',
+  },
 } as const;
 
 /** Within `message`, where there is one. */
@@ -54,6 +61,8 @@ export const REPEATABILITY_DEFAULTS = { window: '23h', ahead: '5m' } as const;
 
 /** Within `ticket`, where there is one. */
 export const TICKET_DEFAULTS = { life: '10m', rate: { burst: 1_000, perHour: 36_000 } } as const;
+/** Within `dialect.grpc`, where it is a section. */
+export const GRPC_DEFAULTS = { statuses: {} } as const;
 /** Within `dialect.jsonRpc`, where it is a section. */
 export const JSON_RPC_DEFAULTS = { methods: ['tools/call'] } as const;
 

@@ -4,6 +4,7 @@ import { aip155 } from './profiles/aip-155.ts';
 import { awsClientToken } from './profiles/aws-client-token.ts';
 import { azureRepeatability } from './profiles/azure-repeatability.ts';
 import { checkout } from './profiles/checkout.ts';
+import { grpc } from './profiles/grpc.ts';
 import { ietf } from './profiles/ietf.ts';
 import { mcp } from './profiles/mcp.ts';
 import { paypal } from './profiles/paypal.ts';
@@ -25,6 +26,7 @@ const PROFILES = {
   'aip-155': aip155,
   'aws-client-token': awsClientToken,
   mcp,
+  grpc,
 } as const satisfies Readonly<Record<string, Profile>>;
 
 export type ProfileName = keyof typeof PROFILES;

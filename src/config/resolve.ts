@@ -211,7 +211,7 @@ function fallbackOf(top: Top, defaults: Policy): ResolvedConfig['fallback'] {
             task: 'off',
             lock: 'off',
             sequence: 'off',
-            dialect: { ...defaults.dialect, repeatability: 'off', jsonRpc: 'off' },
+            dialect: { ...defaults.dialect, repeatability: 'off', jsonRpc: 'off', grpc: 'off' },
           },
           top.upstream,
         ),

@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { ERROR_SHAPES, KEY_PROBLEMS } from '../core/dialect.ts';
-import { POLICY_DEFAULTS as D, JSON_RPC_DEFAULTS as J, REPEATABILITY_DEFAULTS as R } from './defaults.ts';
+import { GRPC_NAMES } from '../core/grpc.ts';
+import {
+  POLICY_DEFAULTS as D,
+  GRPC_DEFAULTS as G,
+  JSON_RPC_DEFAULTS as J,
+  REPEATABILITY_DEFAULTS as R,
+} from './defaults.ts';
 import { choice, count, duration, list, section, text } from './field.ts';
 import { fieldName } from './field-http.ts';
 import { nearestName } from './near.ts';
@@ -25,6 +31,16 @@ const keyProblem = z
     },
   })
   .meta({ enum: [...KEY_PROBLEMS] });
+
+const grpcName = z
+  .string()
+  .refine((name) => GRPC_NAMES.includes(name), {
+    error: ({ input }) => {
+      const near = nearestName(String(input), GRPC_NAMES);
+      return near === null ? `is none of ${GRPC_NAMES.join(', ')}` : `is no status; did you mean ${near}?`;
+    },
+  })
+  .meta({ enum: [...GRPC_NAMES] });
 
 const repeatability = z.union(
   [
@@ -56,6 +72,24 @@ const jsonRpc = z.union(
     }),
   ],
   { error: 'must be off or { methods: [tools/call] }' },
+);
+
+const grpc = z.union(
+  [
+    choice(['off']),
+    section({
+      statuses: z
+        .record(grpcName, choice(['complete', 'release', 'park']), {
+          error: 'must be a mapping such as { UNAVAILABLE: release }',
+        })
+        .prefault({ ...G.statuses })
+        .meta({ 'x-type': 'name to action' })
+        .describe(
+          'What a status of gRPC does to the key, in place of the table in docs/dialects.md: `complete` keeps the answer, `release` frees the key, `park` leaves the outcome unknown. `UNAVAILABLE: release` is right only where nothing between Onceward and the code of the backend can say it after the call has begun.',
+        ),
+    }),
+  ],
+  { error: 'must be off or { statuses: … }; {} takes the defaults' },
 );
 
 export const dialect = section({
@@ -91,6 +125,12 @@ export const dialect = section({
     .meta({ 'x-type': '`off` or a section' })
     .describe(
       'The bodies are messages of JSON-RPC 2.0, as in the Model Context Protocol. Only requests of the named methods are keyed; all other messages are passed on without a record, key or not. A replay gets the id of its own request, in JSON as in an event stream; a batch with a call in it is 400. Leave `/id` out of the fingerprint (`fingerprint.body.exclude`), since it is new with every try.',
+    ),
+  grpc: grpc
+    .prefault(D.dialect.grpc)
+    .meta({ 'x-type': '`off` or a section' })
+    .describe(
+      'The requests are unary calls of gRPC: what a call came to is read from `grpc-status`, trailers are passed on, stored and replayed. Needs HTTP/2 on both sides (`http2`, `upstream.protocol: http2`). On all other routes trailers are dropped.',
     ),
 })
   .prefault({})

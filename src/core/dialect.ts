@@ -1,3 +1,4 @@
+import type { GrpcPolicy } from './grpc.ts';
 import type { JsonRpcPolicy } from './json-rpc.ts';
 import { isField, type RawHeaders } from './wire.ts';
 
@@ -16,6 +17,7 @@ export const ERROR_SHAPES = [
   'google',
   'aws',
   'json-rpc',
+  'grpc',
 ] as const;
 export type ErrorShape = (typeof ERROR_SHAPES)[number];
 
@@ -49,6 +51,7 @@ export type DialectPolicy = {
   readonly echoKey: string | null;
   readonly repeatability: RepeatabilityPolicy | null;
   readonly jsonRpc: JsonRpcPolicy | null;
+  readonly grpc: GrpcPolicy | null;
 };
 
 /** `Repeatability-Result`: whether this request was taken for an execution; null: nothing can truly be said. */

@@ -62,6 +62,8 @@ export type ForwardFacts = {
     readonly attempt: number;
     readonly acceptEncoding: 'identity' | 'keep';
   } | null;
+  /** asked: of the backend, on a route of gRPC. */
+  readonly trailers?: 'asked';
 };
 
 /** The field lines of the request that goes upstream: order, repetition and case of what stays are kept. */
@@ -88,6 +90,8 @@ export function forwardRequestHeaders(rawHeaders: RawHeaders, facts: ForwardFact
     }
     if (lower.startsWith('onceward-')) continue;
     if (identity && lower === 'accept-encoding') continue;
+    // Of the messages inside a body that will be replayed.
+    if (identity && facts.trailers === 'asked' && lower === 'grpc-accept-encoding') continue;
     if (FORWARDING.has(lower) || lower.startsWith('x-forwarded-')) {
       if (facts.forwarding === 'untrusted') continue;
       if (lower === 'x-forwarded-for') {
@@ -101,6 +105,7 @@ export function forwardRequestHeaders(rawHeaders: RawHeaders, facts: ForwardFact
   }
   if (facts.upstreamHost !== null) out.push('Host', facts.upstreamHost);
   if (identity) out.push('Accept-Encoding', 'identity');
+  if (facts.trailers === 'asked') out.push('TE', 'trailers');
   out.push('Via', via === '' ? `${facts.httpVersion} onceward` : `${via}, ${facts.httpVersion} onceward`);
   out.push(
     'X-Forwarded-For',

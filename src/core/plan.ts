@@ -1,4 +1,5 @@
 import { classifyMethod, mayBeKeyed } from './classify.ts';
+import { trailersOn } from './grpc.ts';
 import { readHeadKey } from './key.ts';
 import { messagePlaces } from './message.ts';
 import type { RequestClass } from './outcome.ts';
@@ -109,6 +110,8 @@ function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {
   });
   if (policy === null) return { kind: 'not-found' };
   const requestClass = classifyMethod(head.method);
+  if (trailersOn(policy) === 'kept' && head.httpVersion !== '2.0')
+    return { kind: 'refused', policy, requestClass, code: 'bad-request', detail: NOT_HTTP2 };
   // A safe request has nothing to protect; a key on it is ignored (RFC 9110 section 9.2.1).
   if (requestClass === 'safe') return { kind: 'bypass', policy, requestClass, why: 'safe' };
   if (policy.sequence !== null) return planSequence(policy, policy.sequence, requestClass, head);
@@ -144,6 +147,8 @@ function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {
       return unreachable(found);
   }
 }
+
+const NOT_HTTP2 = 'Calls of gRPC come over HTTP/2: without trailers nobody could tell how one ended.';
 
 /** Idempotent methods too: a PUT that overtakes another one breaks the order all the same. */
 function planSequence(

@@ -13,6 +13,8 @@ export type PlainResponse =
       readonly status: number;
       readonly rawHeaders: RawHeaders;
       readonly body: Uint8Array;
+      /** Of a call of gRPC alone. */
+      readonly rawTrailers?: RawHeaders;
       /** Wall time at which the head was received, for `Age` (RFC 9111 section 5.1). */
       readonly receivedAtMs: number;
     }

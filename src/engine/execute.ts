@@ -1,4 +1,6 @@
+import { settleGrpc, trailersOn } from '../core/grpc.ts';
 import { forwardRequestHeaders, retryAfterMs, withContentLength } from '../core/headers.ts';
+import type { RoutePolicy } from '../core/policy.ts';
 import type { Claim, PlainResponse, WriteResult } from '../core/record.ts';
 import { type Settlement, settle } from '../core/settle.ts';
 import { unreachable } from '../core/unreachable.ts';
@@ -53,10 +55,10 @@ export async function execute(
     responseBytesMax: policy.responseBytesMax,
     budget: engine.budget,
     timeouts: policy.timeouts,
-    wallMs: engine.wallMs,
     beforeDispatch: () => mayDispatch(context, hold, locks, reservation),
     mark: (head, size, end) => markAnswer(context, head, size, end),
     editHead: reservation?.editHead ?? null,
+    ...{ wallMs: engine.wallMs, trailers: trailersOn(policy) },
     onClientTimeout: () => {
       answered = answerProblem(context, 'upstream-timeout', 'parked');
     },
@@ -68,7 +70,7 @@ export async function execute(
     const captured = await capture.ended;
     hold.release();
     engine.metrics.upstreamEnded(policy.name, captured.upstreamMs / 1000);
-    const settlement = settle(captured.end, captured.body, policy);
+    const settlement = settlementOf(captured, capture, policy);
     const versioned = reservation?.settleBy(settlement, captured.head?.status ?? null);
     const written = await write(context, claim, settlement, {
       captured,
@@ -91,6 +93,19 @@ export async function execute(
     hold.release();
     reservation?.abandon();
   }
+}
+
+function settlementOf(captured: Captured, capture: Capture, policy: RoutePolicy): Settlement {
+  const grpc = policy.dialect?.grpc ?? null;
+  if (grpc === null) return settle(captured.end, captured.body, policy);
+  const { rawTrailers, body } = captured;
+  const answer = {
+    rawHeaders: captured.head?.rawHeaders ?? [],
+    rawTrailers,
+    body,
+    bytes: () => capture.body(),
+  };
+  return settleGrpc(captured.end, answer, grpc, policy);
 }
 
 /** The last look before the first byte leaves. */
@@ -205,6 +220,7 @@ function storedResponse(
     kind: 'full',
     status,
     rawHeaders: captured.head?.rawHeaders ?? [],
+    ...(captured.rawTrailers.length === 0 ? {} : { rawTrailers: captured.rawTrailers }),
     body: body(),
     receivedAtMs: captured.receivedAtMs,
   };

@@ -1,3 +1,4 @@
+import { trailersOn } from '../core/grpc.ts';
 import { type ForwardFacts, forwardRequestHeaders, withContentLength } from '../core/headers.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { ExchangeEnd } from '../core/settle.ts';
@@ -41,6 +42,7 @@ export async function forward(
       timeouts: policy.timeouts,
       wallMs: engine.wallMs,
       addedHeaders,
+      trailers: trailersOn(policy),
       editHead: note.editHead ?? null,
       beforeDispatch: locks === null ? null : () => (lockLasts(policy.lock, locks) === 'yes' ? 'go' : 'stop'),
     });
@@ -174,5 +176,6 @@ export function forwardFacts(context: RequestContext, execution: ForwardFacts['e
     upstreamHost: snapshot.config.upstream.host === 'upstream' ? snapshot.upstream.authority : null,
     httpVersion: head.httpVersion,
     execution,
+    ...(trailersOn(context.policy) === 'dropped' ? {} : { trailers: 'asked' as const }),
   };
 }

@@ -132,7 +132,12 @@ export function replay(
   reply.onClosed(() => engine.budget.give(bytesOut));
   const kept = replayHeaders(response, policy, how, engine.wallMs());
   const rawHeaders = withDialectFields(kept, policy.dialect, key, 'accepted');
-  reply.send({ status: response.status, rawHeaders }, response.body);
+  if (response.rawTrailers === undefined) reply.send({ status: response.status, rawHeaders }, response.body);
+  else {
+    reply.begin({ status: response.status, rawHeaders });
+    reply.trailers(response.rawTrailers);
+    reply.end(response.body);
+  }
   return {
     outcome: how,
     status: response.status,

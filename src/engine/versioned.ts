@@ -1,3 +1,4 @@
+import { trailersOn } from '../core/grpc.ts';
 import { type KeptVersions, versionUse } from '../core/precondition.ts';
 import type { Claim } from '../core/record.ts';
 import { settle } from '../core/settle.ts';
@@ -120,6 +121,7 @@ async function exchange(context: RequestContext, write: VersionedWrite, body: Ui
       write.leaseLeftMs() > leaseMarginMs(policy) && engine.shuttingDown() === 'no' ? 'go' : 'stop',
     mark: ({ rawHeaders }) => [...rawHeaders],
     editHead: write.editHead,
+    trailers: trailersOn(policy),
     onClientTimeout: () => {
       answered = answerProblem(context, 'upstream-timeout', 'bypassed', unprotected(context));
     },

@@ -1,7 +1,8 @@
+import { endToEndTrailers, isTrailersOnly } from '../core/grpc.ts';
 import { endToEndResponseHeaders, mayHaveBody } from '../core/headers.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import type { ExchangeEnd } from '../core/settle.ts';
-import { firstValue, type ResponseHead } from '../core/wire.ts';
+import { firstValue, type RawHeaders, type ResponseHead } from '../core/wire.ts';
 import type {
   ByteBudget,
   EditHead,
@@ -21,6 +22,8 @@ export type Captured = {
   readonly end: ExchangeEnd;
   /** End-to-end fields only, as stored; null when no head came. */
   readonly head: ResponseHead | null;
+  /** As stored; empty but on a route of gRPC. */
+  readonly rawTrailers: RawHeaders;
   readonly body: 'captured' | 'over-limit';
   readonly bodyBytes: number;
   /** Wall time of the head. */
@@ -47,6 +50,8 @@ export type CaptureOptions = {
   ) => string[];
   /** Before anything is stored or sent. */
   readonly editHead: EditHead | null;
+  /** kept: on a route of gRPC. */
+  readonly trailers: 'kept' | 'dropped';
   /** The client has waited long enough and has seen nothing yet: answer it. The exchange goes on. */
   readonly onClientTimeout: () => void;
 };
@@ -81,6 +86,8 @@ class CaptureRun implements Capture, ExchangeSink {
   /** live: the client sees the response as it comes. detached: it was answered otherwise, or the connection broken. */
   #client: 'live' | 'detached' = 'live';
   #held: Uint8Array | null = null;
+  #trailers: RawHeaders = [];
+  #whole: ResponseHead | null = null;
   #over: 'no' | 'yes' = 'no';
   #dispatchedMs = 0;
   #progressTimer: NodeJS.Timeout | null = null;
@@ -134,7 +141,13 @@ class CaptureRun implements Capture, ExchangeSink {
     }
     if (this.#client === 'detached') return;
     const limit = this.#body === 'captured' ? 'within-limit' : 'over-limit';
-    options.reply.begin({ status: head.status, rawHeaders: options.mark(this.#head, limit, end) });
+    const marked = { status: head.status, rawHeaders: options.mark(this.#head, limit, end) };
+    if (options.trailers === 'kept' && isTrailersOnly(marked.rawHeaders)) {
+      // Its end is in the head, and must not leave before the record is durable.
+      this.#whole = marked;
+      return;
+    }
+    options.reply.begin(marked);
     // An answer that came whole in one packet leaves in one write; a head that stands alone must not wait.
     if (this.#expectedBytes !== 0) queueMicrotask(this.#flushLoneHead);
   }
@@ -152,8 +165,8 @@ class CaptureRun implements Capture, ExchangeSink {
     if (reply.write(bytes) === 'wait' && this.#body === 'over-limit') this.#pauseUntilDrained();
   }
 
-  trailers(): void {
-    // RFC 9110 section 6.5.1: a hop may drop trailer fields, and what must not be lost does not come in one.
+  trailers(rawTrailers: RawHeaders): void {
+    if (this.#options.trailers === 'kept') this.#trailers = endToEndTrailers(rawTrailers);
   }
 
   end(end: ExchangeEnd): void {
@@ -164,6 +177,7 @@ class CaptureRun implements Capture, ExchangeSink {
     this.#resolve({
       end,
       head: this.#head,
+      rawTrailers: this.#trailers,
       body: this.#body,
       bodyBytes: this.#bodyBytes,
       receivedAtMs: this.#receivedAtMs,
@@ -173,7 +187,13 @@ class CaptureRun implements Capture, ExchangeSink {
 
   finish(): void {
     if (this.#client === 'detached') return;
-    this.#options.reply.end(this.#held);
+    const { reply } = this.#options;
+    if (this.#whole !== null) {
+      reply.send(this.#whole, null);
+      return;
+    }
+    if (this.#trailers.length > 0) reply.trailers(this.#trailers);
+    reply.end(this.#held);
     this.#held = null;
   }
 

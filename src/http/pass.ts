@@ -1,7 +1,8 @@
+import { endToEndTrailers, isTrailersOnly } from '../core/grpc.ts';
 import { endToEndResponseHeaders } from '../core/headers.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import type { ExchangeEnd } from '../core/settle.ts';
-import type { ResponseHead } from '../core/wire.ts';
+import type { RawHeaders, ResponseHead } from '../core/wire.ts';
 import type { EditHead, Exchange, ExchangeSink, OutgoingRequest, Reply, Upstream } from './seam.ts';
 
 /** One exchange without a record: streamed both ways with back-pressure, nothing kept. */
@@ -26,6 +27,8 @@ export type PassOptions = {
   readonly beforeDispatch: (() => 'go' | 'stop') | null;
   /** The field lines of a final response as the client shall see them. */
   readonly editHead: EditHead | null;
+  /** kept: on a route of gRPC. */
+  readonly trailers: 'kept' | 'dropped';
 };
 
 /** The answer's body has been ended, or the connection broken, when a head came; else the reply is still open. */
@@ -43,6 +46,7 @@ class PassRun implements ExchangeSink {
   #bodyBytes = 0;
   #dispatchedMs = 0;
   #over: 'no' | 'yes' = 'no';
+  #whole: ResponseHead | null = null;
   #progressTimer: NodeJS.Timeout | null = null;
   #totalTimer: NodeJS.Timeout | null = null;
 
@@ -85,6 +89,11 @@ class PassRun implements ExchangeSink {
     let rawHeaders = endToEndResponseHeaders(head.rawHeaders, wallMs());
     if (editHead !== null) rawHeaders = editHead(head.status, rawHeaders);
     for (const item of addedHeaders) rawHeaders.push(item);
+    if (this.#options.trailers === 'kept' && isTrailersOnly(rawHeaders)) {
+      // Its end is in the head, and must leave with it.
+      this.#whole = { status: head.status, rawHeaders };
+      return;
+    }
     reply.begin({ status: head.status, rawHeaders });
     queueMicrotask(this.#headStandsAlone);
   }
@@ -103,15 +112,17 @@ class PassRun implements ExchangeSink {
     });
   }
 
-  trailers(): void {
-    // RFC 9110 section 6.5.1: a hop may drop trailer fields, and what must not be lost does not come in one.
+  trailers(rawTrailers: RawHeaders): void {
+    // RFC 9110 section 6.5.1: a hop may drop trailer fields, and but for gRPC nothing that must not be lost is in one.
+    if (this.#options.trailers === 'kept') this.#options.reply.trailers(endToEndTrailers(rawTrailers));
   }
 
   end(end: ExchangeEnd): void {
     this.#over = 'yes';
     this.#clearTimers('all');
     const { reply } = this.#options;
-    if (end.kind === 'complete') reply.end(null);
+    if (end.kind === 'complete' && this.#whole !== null) reply.send(this.#whole, null);
+    else if (end.kind === 'complete') reply.end(null);
     else if (reply.state() === 'head-sent') reply.destroy();
     this.#resolve({
       end,

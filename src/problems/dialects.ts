@@ -1,4 +1,5 @@
 import type { ErrorShape } from '../core/dialect.ts';
+import { tellGrpc } from './grpc.ts';
 import type { ProblemCode } from './registry.ts';
 
 /**
@@ -24,8 +25,10 @@ export type ProblemFacts = {
 
 export type Told = {
   readonly contentType: string;
-  /** JSON. */
+  /** JSON, or nothing. */
   readonly text: string;
+  /** In place of the problem's own, where the protocol above HTTP has another place for it. */
+  readonly status?: number;
   /** Further field lines. */
   readonly rawHeaders: readonly string[];
 };
@@ -43,6 +46,7 @@ const SHAPES: Readonly<Record<Exclude<ErrorShape, 'problem'>, Shape>> = {
   google,
   aws,
   'json-rpc': jsonRpc,
+  grpc: tellGrpc,
 };
 
 export function tellProblem(shape: Exclude<ErrorShape, 'problem'>, facts: ProblemFacts): Told {

@@ -64,7 +64,7 @@ export function renderProblem(input: ProblemInput): RenderedProblem {
           executed: input.executed ?? type.executed,
           retryAfterMs,
         });
-  const body = Buffer.from(`${told.text}\n`, 'utf8');
+  const body = Buffer.from(told.text === '' ? '' : `${told.text}\n`, 'utf8');
   const rawHeaders = [
     'Content-Type',
     told.contentType,
@@ -91,7 +91,7 @@ export function renderProblem(input: ProblemInput): RenderedProblem {
     );
   // A body in other words has no place for the code that the documentation speaks of.
   if (dialect !== null && dialect.errors !== 'problem') rawHeaders.push('Onceward-Problem', input.code);
-  return { status, rawHeaders, body };
+  return { status: told.status ?? status, rawHeaders, body };
 }
 
 /** Where an earlier request with the key may have been executed, neither word would be true of the key. */

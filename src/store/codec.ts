@@ -1,17 +1,19 @@
 import { crc32 } from 'node:zlib';
 import type { StoredResponse } from '../core/record.ts';
 import { unreachable } from '../core/unreachable.ts';
+import type { RawHeaders } from '../core/wire.ts';
 import { StoreUnavailable } from './contract.ts';
 
 /**
  * A stored response as bytes:
  *
  *   0  u8   version
- *   1  u8   kind: 1 full, 2 unstored, 3 sealed
+ *   1  u8   kind: 1 full, 2 unstored, 3 sealed, 4 full with trailers
  *   2  u16  status, 0 for sealed
  *   4  f64  receivedAtMs, 0 for sealed
  *   12 u32  length of the head
  *   16      head: `Name: value\r\n` lines in latin1, ready for one write
+ *   …       of 4: u32 length of the trailers, and these, in the same form
  *   …       body; of a sealed one what `seal` made of this form of the full one
  *   end u32 CRC-32 over everything before it
  *
@@ -22,6 +24,8 @@ const VERSION = 1;
 const KIND_FULL = 1;
 const KIND_UNSTORED = 2;
 const KIND_SEALED = 3;
+const KIND_TRAILERS = 4;
+const LENGTH_BYTES = 4;
 const FIXED_BYTES = 16;
 const CRC_BYTES = 4;
 const NO_BODY = new Uint8Array(0);
@@ -32,7 +36,9 @@ const UNSAFE = /[\r\n\0\u0100-\uffff]/;
 export function encodeResponse(response: StoredResponse): Buffer {
   switch (response.kind) {
     case 'full':
-      return encode(KIND_FULL, response, serialiseHead(response.rawHeaders), response.body);
+      return response.rawTrailers === undefined
+        ? encode(KIND_FULL, response, serialiseHead(response.rawHeaders), response.body)
+        : encodeWithTrailers(response, response.rawTrailers);
     case 'unstored':
       return encode(KIND_UNSTORED, response, '', NO_BODY);
     case 'sealed':
@@ -40,6 +46,18 @@ export function encodeResponse(response: StoredResponse): Buffer {
     default:
       return unreachable(response);
   }
+}
+
+/** The trailers stand before the body, as part of it. */
+function encodeWithTrailers(
+  response: Extract<StoredResponse, { kind: 'full' }>,
+  rawTrailers: RawHeaders,
+): Buffer {
+  const trailers = Buffer.from(serialiseHead(rawTrailers), 'latin1');
+  const length = Buffer.allocUnsafe(LENGTH_BYTES);
+  length.writeUInt32BE(trailers.length);
+  const head = serialiseHead(response.rawHeaders);
+  return encode(KIND_TRAILERS, response, head, Buffer.concat([length, trailers, response.body]));
 }
 
 const NOT_TOLD = { status: 0, receivedAtMs: 0 };
@@ -74,19 +92,20 @@ export function decodeResponse(bytes: Uint8Array): StoredResponse {
   const status = buffer.readUInt16BE(2);
   const receivedAtMs = buffer.readDoubleBE(4);
   const kind = buffer[1];
-  if (kind !== KIND_FULL && kind !== KIND_UNSTORED && kind !== KIND_SEALED)
+  if (kind !== KIND_FULL && kind !== KIND_UNSTORED && kind !== KIND_SEALED && kind !== KIND_TRAILERS)
     throw corrupt(`its kind is ${kind}`);
   if (kind === KIND_SEALED) return { kind: 'sealed', bytes: buffer.subarray(FIXED_BYTES, end) };
   if (kind === KIND_UNSTORED) return { kind: 'unstored', status, receivedAtMs };
   const bodyAt = FIXED_BYTES + buffer.readUInt32BE(12);
   if (bodyAt > end) throw corrupt('its head is longer than itself');
-  return {
-    kind: 'full',
-    status,
-    rawHeaders: parseHead(buffer.toString('latin1', FIXED_BYTES, bodyAt)),
-    body: buffer.subarray(bodyAt, end),
-    receivedAtMs,
-  };
+  const rawHeaders = parseHead(buffer.toString('latin1', FIXED_BYTES, bodyAt));
+  if (kind === KIND_FULL)
+    return { kind: 'full', status, rawHeaders, body: buffer.subarray(bodyAt, end), receivedAtMs };
+  if (bodyAt + LENGTH_BYTES > end) throw corrupt('it has no room for its trailers');
+  const afterAt = bodyAt + LENGTH_BYTES + buffer.readUInt32BE(bodyAt);
+  if (afterAt > end) throw corrupt('its trailers are longer than itself');
+  const rawTrailers = parseHead(buffer.toString('latin1', bodyAt + LENGTH_BYTES, afterAt));
+  return { kind: 'full', status, rawHeaders, rawTrailers, body: buffer.subarray(afterAt, end), receivedAtMs };
 }
 
 function serialiseHead(rawHeaders: readonly string[]): string {

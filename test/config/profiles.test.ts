@@ -8,10 +8,11 @@ import { PROFILE_NAMES, profileOf } from '../../src/config/profiles.ts';
 /** Profiles: what each sets, who has the last word, and which line is blamed. */
 
 const GOLDEN = join(import.meta.dirname, 'golden-profiles');
-const TOP = 'upstream: { url: http://127.0.0.1:3000 }\n';
+const TOP = 'upstream: { url: http://127.0.0.1:3000, protocol: http2 }\n';
+const END = '\nhttp2: prior-knowledge\n';
 
 function load(text: string): Loaded {
-  return loadConfigText(`${TOP}${text}`, 'o.yaml', {});
+  return loadConfigText(`${TOP}${text}${END}`, 'o.yaml', {});
 }
 
 function okOf(text: string): Extract<Loaded, { kind: 'ok' }> {
@@ -91,7 +92,7 @@ const BUILT_IN: Readonly<Record<string, string>> = {
   status:
     'status: { 4xx: complete, 400: complete, 401: release, 404: complete, 408: park, 425: release, 429: release }',
   dialect:
-    'dialect: { errors: problem, statuses: { key-reused: 422 }, echoKey: off, repeatability: off, jsonRpc: off }',
+    'dialect: { errors: problem, statuses: { key-reused: 422 }, echoKey: off, repeatability: off, jsonRpc: off, grpc: off }',
   replay: 'replay: { withhold: [] }',
 };
 

@@ -11,6 +11,7 @@ const PLAIN: DialectPolicy = {
   echoKey: null,
   repeatability: null,
   jsonRpc: null,
+  grpc: null,
 };
 const ECHO: DialectPolicy = { ...PLAIN, echoKey: 'idempotency-key' };
 const REPEATABLE: DialectPolicy = { ...PLAIN, repeatability: { kind: 'unsupported' } };

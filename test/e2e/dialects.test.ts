@@ -5,6 +5,8 @@ import { type Arrival, type CountingBackend, startCountingBackend } from '../sup
 import { DIALECTS, google, type Sent } from '../support/dialect-requests.ts';
 import { startProxyWith, type TestProxy } from '../support/proxy.ts';
 
+const OVER_HTTP1 = PROFILE_NAMES.filter((name) => name !== 'grpc');
+
 /** Every profile over real sockets, as a client of that API meets it. */
 
 let backend: CountingBackend;
@@ -21,7 +23,7 @@ beforeAll(async () => {
       'store: "memory:"',
       'defaults: { inFlight: { wait: 10s } }',
       'routes:',
-      ...PROFILE_NAMES.map((name) => `  - { name: ${name}, match: { path: /${name}/** }, profile: ${name} }`),
+      ...OVER_HTTP1.map((name) => `  - { name: ${name}, match: { path: /${name}/** }, profile: ${name} }`),
     ].join('\n'),
   );
   return async () => {
@@ -43,7 +45,7 @@ async function send(name: ProfileName, { headers, body }: Sent, method = 'POST')
   return { status: answer.status, headers: answer.headers, body: text === '' ? null : JSON.parse(text) };
 }
 
-describe.each(PROFILE_NAMES)('a client of %s', (name) => {
+describe.each(OVER_HTTP1)('a client of %s', (name) => {
   const dialect = DIALECTS[name];
 
   it('gets the first answer again, marked as replayed, and one execution', async () => {

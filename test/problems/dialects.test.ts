@@ -24,7 +24,7 @@ function render(
     docsUrl: 'https://docs.example.com/problems',
     key: 'k1',
     detail: 'What to do.',
-    dialect: { errors, statuses, echoKey: null, repeatability: null, jsonRpc: null },
+    dialect: { errors, statuses, echoKey: null, repeatability: null, jsonRpc: null, grpc: null },
   });
   const fields = new Map<string, string>();
   for (let i = 0; i < rawHeaders.length; i += 2)
@@ -33,7 +33,8 @@ function render(
   return { status, fields, body: JSON.parse(body.toString('utf8')) };
 }
 
-const others = ERROR_SHAPES.filter((shape) => shape !== 'problem');
+/** gRPC has no body and no status of HTTP: its own test is below. */
+const others = ERROR_SHAPES.filter((shape) => shape !== 'problem' && shape !== 'grpc');
 
 describe.each(others)('the words of %s', (shape) => {
   it.each(PROBLEM_CODES)('tell %s with its code, whether to retry, and where it is documented', (code) => {
@@ -47,6 +48,32 @@ describe.each(others)('the words of %s', (shape) => {
     expect(fields.has('retry-after')).toBe(type.retryAfterMs !== null);
     expect(fields.get('link')).toContain(`#${code}`);
     expect(fields.get('cache-control')).toBe('no-store');
+  });
+});
+
+describe('a problem told to a client of gRPC', () => {
+  it.each(PROBLEM_CODES)('%s is a call that is over with its head', (code) => {
+    const type = problemType(code);
+    const { status, rawHeaders, body } = renderProblem({
+      ...{ code, instance: INSTANCE, docsUrl: null, detail: '100 % – really' },
+      dialect: {
+        errors: 'grpc',
+        statuses: {},
+        echoKey: null,
+        repeatability: null,
+        jsonRpc: null,
+        grpc: null,
+      },
+    });
+    const field = (name: string) => rawHeaders[rawHeaders.indexOf(name) + 1];
+
+    expect([status, body.byteLength, field('Content-Type')]).toEqual([200, 0, 'application/grpc']);
+    expect(Number(field('grpc-status'))).toBeGreaterThan(0);
+    expect(field('grpc-message')).toBe('100 %25 %E2%80%93 really');
+    expect(field('Onceward-Problem')).toBe(code);
+    // What clients send again by themselves, only where that is right with the same key.
+    if (field('grpc-status') === '14') expect(type.retryable).toBe(true);
+    expect(field('grpc-retry-pushback-ms') === '-1').toBe(!type.retryable);
   });
 });
 
@@ -147,7 +174,14 @@ describe('a problem in JSON-RPC', () => {
         instance: INSTANCE,
         docsUrl: null,
         replyId,
-        dialect: { errors: 'json-rpc', statuses: {}, echoKey: null, repeatability: null, jsonRpc: null },
+        dialect: {
+          errors: 'json-rpc',
+          statuses: {},
+          echoKey: null,
+          repeatability: null,
+          jsonRpc: null,
+          grpc: null,
+        },
       });
 
       expect(body.toString('utf8')).toContain(`{"jsonrpc":"2.0","id":${replyId},"error":{`);
@@ -172,6 +206,7 @@ describe('the field lines that a dialect adds', () => {
         echoKey: 'idempotency-key',
         repeatability: { kind: 'window', windowMs: 1, aheadMs: 1 },
         jsonRpc: null,
+        grpc: null,
       },
     }).rawHeaders.join('\n');
 

@@ -57,6 +57,27 @@ const response: fc.Arbitrary<StoredResponse> = fc.oneof(
 );
 
 describe('a stored response', () => {
+  test('with trailers comes back with them, and is refused with any one bit flipped or byte missing', () => {
+    const original = { ...FULL, rawTrailers: ['grpc-status', '0', 'x-a', 'b'] };
+    const bytes = encodeResponse(original);
+
+    expect(comparable(decodeResponse(bytes))).toEqual(comparable(original));
+    for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+      const flipped = Buffer.from(bytes);
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      expect(() => decodeResponse(flipped)).toThrow(expect.objectContaining({ reason: 'corrupt' }));
+      expect(() => decodeResponse(bytes.subarray(0, bit >> 3))).toThrow(
+        expect.objectContaining({ reason: 'corrupt' }),
+      );
+    }
+  });
+
+  test('with a line break in a trailer is never encoded', () => {
+    expect(() => encodeResponse({ ...FULL, rawTrailers: ['a', 'b\nc'] })).toThrow(
+      expect.objectContaining({ reason: 'error' }),
+    );
+  });
+
   test('comes back as it went in', () => {
     fc.assert(
       fc.property(response, (original) => {
