@@ -24,13 +24,20 @@ const SECRET = ['authorization', 'cookie', 'idempotency-key', 'proxy-authorizati
 /** A backend that sends more heads before its answer means no answer. */
 const INFORMATIONAL_MAX = 100;
 
+/** A connection, as far as an exchange sees it. */
+export type H2Line = {
+  readonly session: ClientHttp2Session;
+  /** The backend has said something. */
+  readonly heard: () => void;
+};
+
 export type H2ExchangeOptions = {
   readonly request: OutgoingRequest;
   readonly sink: ExchangeSink;
   readonly authority: string;
   readonly scheme: 'http' | 'https';
   /** Whether the backend has said that it did not begin with this stream (RFC 9113 section 6.8). */
-  readonly isUnprocessed: (session: ClientHttp2Session, stream: ClientHttp2Stream) => boolean;
+  readonly isUnprocessed: (stream: ClientHttp2Stream, line: H2Line) => boolean;
   /** Once: the place in the session, or in the queue, is free again. */
   readonly onOver: (exchange: H2Exchange) => void;
 };
@@ -40,13 +47,16 @@ export class H2Exchange implements Exchange {
   readonly #options: H2ExchangeOptions;
   readonly #sink: ExchangeSink;
   #stream: ClientHttp2Stream | null = null;
-  #session: ClientHttp2Session | null = null;
+  #line: H2Line | null = null;
   #phase: 'waiting' | 'dispatched' | 'over' = 'waiting';
   #destroyedAs: ExchangeEnd | null = null;
   #status = 0;
   #informational = 0;
   /** ended: the last frame said END_STREAM. */
   #answer: 'open' | 'ended' = 'open';
+  /** delivered: the sink has all of its body; what a connection that dies still holds would be missing. */
+  #body: 'open' | 'delivered' = 'open';
+  #trailers: RawHeaders | null = null;
   #upload: 'open' | 'ended' = 'open';
 
   constructor(options: H2ExchangeOptions) {
@@ -59,7 +69,7 @@ export class H2Exchange implements Exchange {
   }
 
   /** The session is connected and has room. */
-  run(session: ClientHttp2Session): void {
+  run(line: H2Line): void {
     if (this.#phase !== 'waiting') return;
     if (this.#sink.dispatching() === 'stop') {
       this.end({ kind: 'never-dispatched', cause: 'lease-too-short', message: 'stopped before dispatch' });
@@ -75,14 +85,14 @@ export class H2Exchange implements Exchange {
     };
     try {
       // The types know headers as an object; node takes lines too, and keeps their order and repetition.
-      this.#stream = session.request(this.#lines() as never, options);
+      this.#stream = line.session.request(this.#lines() as never, options);
     } catch (error) {
       this.end({ kind: 'never-dispatched', cause: 'connect', message: messageOf(error) });
       return;
     }
     this.#phase = 'dispatched';
-    this.#session = session;
-    this.#listen(this.#stream);
+    this.#line = line;
+    this.#listen(this.#stream, line);
     if (isEmpty) {
       this.#upload = 'ended';
       this.#sink.sent();
@@ -98,19 +108,23 @@ export class H2Exchange implements Exchange {
   }
 
   destroy(as: ExchangeEnd): void {
-    if (this.#phase === 'over') return;
+    if (this.#phase === 'over' || this.#destroyedAs !== null) return;
     if (this.#stream === null) {
       this.end({ kind: 'never-dispatched', cause: 'stopped', message: 'given up before dispatch' });
       return;
     }
     this.#destroyedAs = as;
     this.#stream.close(constants.NGHTTP2_CANCEL);
+    // A connection that takes no more bytes would never tell that the stream is closed.
+    setImmediate(() => this.end(as));
   }
 
   end(end: ExchangeEnd): void {
     if (this.#phase === 'over') return;
     this.#phase = 'over';
-    this.#options.onOver(this);
+    // The place of a stream is free once it is closed.
+    if (this.#stream === null) this.#options.onOver(this);
+    if (end.kind === 'complete' && this.#trailers !== null) this.#sink.trailers(this.#trailers);
     this.#sink.end(end);
   }
 
@@ -129,52 +143,80 @@ export class H2Exchange implements Exchange {
     return Object.assign(lines, { [sensitiveHeaders]: SECRET });
   }
 
-  #listen(stream: ClientHttp2Stream): void {
+  #listen(stream: ClientHttp2Stream, line: H2Line): void {
     const push = stream.push.bind(stream);
     // A reset without an error reads like an end; it comes once the stream is closed, and END_STREAM comes before.
     stream.push = (chunk, encoding) => {
       if (chunk === null && !stream.closed) this.#answer = 'ended';
       return push(chunk, encoding);
     };
-    stream.on('headers', (_fields, _flags, rawHeaders) => this.#onInformational(rawHeaders));
-    stream.on('response', (_fields, flags, rawHeaders) => {
-      if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) this.#answer = 'ended';
-      this.#status = statusOf(rawHeaders);
-      if (this.#phase === 'dispatched')
-        this.#sink.head({ status: this.#status, rawHeaders: withoutPseudo(rawHeaders) }, 'proven');
+    stream.on('headers', (_fields, _flags, rawHeaders) => {
+      line.heard();
+      this.#onInformational(rawHeaders);
+    });
+    stream.on('response', (_fields, _flags, rawHeaders) => {
+      line.heard();
+      this.#onHead(rawHeaders);
     });
     stream.on('data', (chunk: Buffer) => {
-      if (this.#phase === 'dispatched' && this.#destroyedAs === null) this.#sink.chunk(chunk);
+      line.heard();
+      if (this.#isLive()) this.#sink.chunk(chunk);
     });
+    // They may come while chunks still wait for a slow client.
     stream.on('trailers', (_fields, _flags, rawHeaders: unknown) => {
-      if (this.#phase === 'dispatched') this.#sink.trailers(rawHeaders as RawHeaders);
+      this.#trailers = rawHeaders as RawHeaders;
+    });
+    stream.on('end', () => {
+      if (this.#answer === 'ended') this.#body = 'delivered';
     });
     stream.on('wantTrailers', () => {
       if (this.#upload === 'ended') stream.sendTrailers({});
     });
     stream.on('error', () => undefined);
     // A session that ends tells its streams before it tells of its GOAWAY.
-    stream.on('close', () => setImmediate(() => this.end(this.#verdict(stream))));
+    stream.on('close', () =>
+      setImmediate(() => {
+        this.end(this.#verdict(stream));
+        this.#options.onOver(this);
+      }),
+    );
+  }
+
+  #isLive(): boolean {
+    return this.#phase === 'dispatched' && this.#destroyedAs === null;
+  }
+
+  #onHead(rawHeaders: RawHeaders): void {
+    if (!this.#isLive()) return;
+    const status = statusOf(rawHeaders);
+    if (!(status >= 200 && status <= 999)) this.#refuse('a status that is none');
+    else {
+      this.#status = status;
+      this.#sink.head({ status, rawHeaders: withoutPseudo(rawHeaders) }, 'proven');
+    }
   }
 
   #onInformational(rawHeaders: RawHeaders): void {
-    if (this.#phase !== 'dispatched') return;
+    if (!this.#isLive()) return;
     this.#informational += 1;
-    if (this.#informational > INFORMATIONAL_MAX)
-      this.destroy({ kind: 'failed', cause: 'bad-framing', message: 'too many informational responses' });
-    else this.#sink.informational({ status: statusOf(rawHeaders), rawHeaders: withoutPseudo(rawHeaders) });
+    const status = statusOf(rawHeaders);
+    if (this.#informational > INFORMATIONAL_MAX) this.#refuse('too many informational responses');
+    else if (!(status >= 100 && status <= 199)) this.#refuse('a status that is none');
+    else this.#sink.informational({ status, rawHeaders: withoutPseudo(rawHeaders) });
+  }
+
+  #refuse(message: string): void {
+    this.destroy({ kind: 'failed', cause: 'bad-framing', message });
   }
 
   #verdict(stream: ClientHttp2Stream): ExchangeEnd {
     if (this.#destroyedAs !== null) return this.#destroyedAs;
     const { rstCode } = stream;
-    if (this.#status !== 0 && this.#answer === 'ended' && rstCode === constants.NGHTTP2_NO_ERROR)
+    if (this.#status !== 0 && this.#body === 'delivered' && rstCode === constants.NGHTTP2_NO_ERROR)
       return { kind: 'complete', status: this.#status, end: 'proven' };
-    const isRefused =
-      rstCode === constants.NGHTTP2_REFUSED_STREAM ||
-      (this.#session !== null && this.#options.isUnprocessed(this.#session, stream));
+    const isRefused = this.#line !== null && this.#options.isUnprocessed(stream, this.#line);
     // RFC 9113 section 8.7: nothing of it was looked at, though its bytes had left.
-    if (this.#status === 0 && isRefused)
+    if (this.#status === 0 && this.#informational === 0 && isRefused)
       return { kind: 'never-dispatched', cause: 'refused-stream', message: 'the backend took no new stream' };
     const message = `the stream was closed with code ${rstCode ?? 0}`;
     if (rstCode === constants.NGHTTP2_PROTOCOL_ERROR || rstCode === constants.NGHTTP2_FRAME_SIZE_ERROR)

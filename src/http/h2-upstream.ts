@@ -1,8 +1,8 @@
-import { type ClientHttp2Session, connect } from 'node:http2';
+import { type ClientHttp2Stream, connect, constants } from 'node:http2';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ExchangeEnd } from '../core/settle.ts';
-import { H2Exchange } from './h2-exchange.ts';
+import { H2Exchange, type H2Line } from './h2-exchange.ts';
 import type { Upstream } from './seam.ts';
 import type { UpstreamOptions } from './upstream.ts';
 import { messageOf, neverDispatchedCause } from './upstream-errors.ts';
@@ -15,14 +15,19 @@ import { connectionOptions, serverNameOf } from './upstream-tls.ts';
 
 /** Of one connection; the backend may allow fewer. */
 const STREAMS_MAX = 100;
-/** A connection without streams is closed after it, and is too old for a keyed request after a quarter of it. */
+/** A connection without streams is closed after it. */
 const IDLE_MS = 4_000;
-const KEYED_IDLE_MS = 1_000;
+/**
+ * A connection that was silent for longer may be half closed. No PING asks it: servers of gRPC take more than two of
+ * them without data in between for an attack, and break off every stream.
+ */
+const SILENT_MS = 1_000;
 
-type Line = {
-  readonly session: ClientHttp2Session;
+type Line = H2Line & {
+  /** Held, since a session that ends in good order waits for a peer that may never close its side. */
+  readonly socket: Socket;
   streams: number;
-  idleSinceMs: number;
+  heardMs: number;
   /** connecting: the settings of the backend have not come. leaving: takes no more streams. */
   state: 'connecting' | 'open' | 'leaving';
   /** The last stream that the backend says it may have begun with; null before a GOAWAY. */
@@ -41,7 +46,7 @@ export function createH2Upstream(options: UpstreamOptions): Upstream {
     start(request, sink) {
       const exchange = new H2Exchange({
         ...{ request, sink, scheme, authority: url.host },
-        isUnprocessed: (session, stream) => pool.isUnprocessed(session, stream.id ?? 0),
+        isUnprocessed: (stream, line) => pool.isUnprocessed(stream, line),
         onOver: (over) => pool.leave(over),
       });
       pool.enter(exchange);
@@ -59,12 +64,18 @@ class Pool {
   readonly #lineOf = new Map<H2Exchange, Line>();
   /** With the timer that gives them up. First come, first served. */
   readonly #waiting = new Map<H2Exchange, NodeJS.Timeout>();
+  #state: 'open' | 'closed' = 'open';
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
   }
 
   enter(exchange: H2Exchange): void {
+    const line = this.#waiting.size === 0 ? this.#lineFor(exchange, 'heard') : null;
+    if (line !== null) {
+      this.#run(exchange, line);
+      return;
+    }
     const { queueMs } = this.#options;
     const timer = setTimeout(() => {
       const message = `no connection free within ${queueMs} ms`;
@@ -81,43 +92,62 @@ class Pool {
     if (line === undefined) return;
     this.#lineOf.delete(exchange);
     line.streams -= 1;
-    line.idleSinceMs = performance.now();
+    if (line.state === 'leaving') this.#retire(line);
     this.#serve();
   }
 
-  isUnprocessed(session: ClientHttp2Session, streamId: number): boolean {
-    for (const line of this.#lines)
-      if (line.session === session) return line.lastStreamId !== null && streamId > line.lastStreamId;
-    return false;
+  /** A GOAWAY gives its own code to every stream that it ends, also to those it may have begun with. */
+  isUnprocessed(stream: ClientHttp2Stream, of: H2Line): boolean {
+    const line = [...this.#lines].find(({ session }) => session === of.session);
+    if (line === undefined) return false;
+    if (line.lastStreamId !== null) return (stream.id ?? 0) > line.lastStreamId;
+    return stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
   }
 
   close(): void {
-    for (const line of [...this.#lines]) line.session.destroy();
+    this.#state = 'closed';
+    for (const exchange of [...this.#waiting.keys()])
+      exchange.end({ kind: 'never-dispatched', cause: 'stopped', message: 'the proxy ends' });
+    for (const line of [...this.#lines]) drop(line);
   }
 
   #serve(): void {
-    for (const [exchange, timer] of this.#waiting) {
-      const line = this.#lineFor(exchange);
-      if (line === null) break;
-      clearTimeout(timer);
-      this.#waiting.delete(exchange);
-      this.#lineOf.set(exchange, line);
-      line.streams += 1;
-      exchange.run(line.session);
-    }
+    if (this.#state === 'closed') return;
+    this.#place('heard');
     this.#grow();
   }
 
-  #lineFor(exchange: H2Exchange): Line | null {
-    const nowMs = performance.now();
-    for (const line of this.#lines) {
-      if (line.state !== 'open' || line.streams >= this.#room(line)) continue;
-      if (line.streams > 0 || exchange.sockets === 'shared' || nowMs - line.idleSinceMs < KEYED_IDLE_MS)
-        return line;
-      // It may be half closed: a request that is sent into it would have an outcome that nobody knows.
-      this.#retire(line);
+  #place(on: 'heard' | 'any'): void {
+    for (const [exchange, timer] of this.#waiting) {
+      const line = this.#lineFor(exchange, on);
+      if (line === null) break;
+      clearTimeout(timer);
+      this.#waiting.delete(exchange);
+      this.#run(exchange, line);
     }
-    return null;
+  }
+
+  #run(exchange: H2Exchange, line: Line): void {
+    this.#lineOf.set(exchange, line);
+    line.streams += 1;
+    exchange.run(line);
+  }
+
+  /** Null: wait for one. A silent connection only where no other can be had: its backend may be gone. */
+  #lineFor(exchange: H2Exchange, on: 'heard' | 'any'): Line | null {
+    const nowMs = performance.now();
+    let silent: Line | null = null;
+    for (const line of this.#lines) {
+      const { session, streams } = line;
+      if (line.state !== 'open' || session.closed || session.destroyed || streams >= this.#room(line))
+        continue;
+      if (nowMs - line.heardMs < SILENT_MS) return line;
+      if (streams > 0 || exchange.sockets === 'shared') silent = line;
+      else this.#retire(line);
+    }
+    if (silent === null) return null;
+    const isLast = this.#lines.size >= this.#options.connectionsMax;
+    return on === 'any' || isLast || silent.streams === 0 ? silent : null;
   }
 
   #room({ session }: Line): number {
@@ -133,8 +163,9 @@ class Pool {
 
   #connect(): void {
     const { origin, connectMs } = this.#options;
+    const socket = this.#socket();
     const session = connect(origin, {
-      createConnection: () => this.#socket(),
+      createConnection: () => socket,
       settings: { enablePush: false, maxHeaderListSize: 64 * 1024 },
       maxHeaderListPairs: 512,
       maxSessionMemory: 10,
@@ -142,8 +173,11 @@ class Pool {
       maxSettings: 16,
     });
     const line: Line = {
-      ...{ session, streams: 0, idleSinceMs: performance.now(), lastStreamId: null },
+      ...{ session, socket, streams: 0, heardMs: performance.now(), lastStreamId: null },
       ...{ state: 'connecting', error: null },
+      heard: () => {
+        line.heardMs = performance.now();
+      },
     };
     this.#lines.add(line);
     const timer = setTimeout(() => {
@@ -151,10 +185,10 @@ class Pool {
       session.destroy();
     }, connectMs);
     // The first frame of a backend: until it has come, whoever listens there may speak another protocol.
-    session.once('remoteSettings', () => {
+    session.on('remoteSettings', () => {
       clearTimeout(timer);
-      line.state = 'open';
-      line.idleSinceMs = performance.now();
+      if (line.state === 'connecting') line.state = 'open';
+      line.heard();
       this.#serve();
     });
     session.setTimeout(IDLE_MS, () => {
@@ -163,6 +197,7 @@ class Pool {
     session.on('goaway', (_code, lastStreamId) => {
       line.lastStreamId = lastStreamId;
       line.state = 'leaving';
+      setImmediate(() => this.#retire(line));
     });
     session.on('error', (error) => {
       line.error ??= error;
@@ -180,7 +215,8 @@ class Pool {
 
   #gone(line: Line, wasConnecting: boolean): void {
     this.#lines.delete(line);
-    if (wasConnecting) {
+    if (wasConnecting && this.#state === 'open') {
+      this.#place('any');
       const end: ExchangeEnd = {
         kind: 'never-dispatched',
         cause: neverDispatchedCause(line.error),
@@ -194,7 +230,7 @@ class Pool {
 
   #retire(line: Line): void {
     line.state = 'leaving';
-    line.session.close();
+    if (line.streams === 0) drop(line);
   }
 
   #socket(): Socket {
@@ -218,4 +254,9 @@ class Pool {
     });
     return socket;
   }
+}
+
+function drop({ session, socket }: Line): void {
+  session.destroy();
+  socket.destroy();
 }

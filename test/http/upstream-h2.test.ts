@@ -1,9 +1,10 @@
 // tidy: one backend, played frame by frame, for all its cases.
 import { once } from 'node:events';
 import { createServer as createH2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
-import { createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { FLAG, FRAME, type FramePeer, frame, framePeer, headerBlock, uint32 } from '../support/h2-frames.ts';
+import { FLAG, FRAME, type FramePeer, frame, headerBlock, uint32 } from '../support/h2-frames.ts';
+import { type PlayedBackend, playH2Backend } from '../support/played-h2-backend.ts';
 import { startProxyWith, type TestProxy } from '../support/proxy.ts';
 
 /** A backend that is spoken to over HTTP/2: node's own server, and one that is played frame by frame. */
@@ -77,22 +78,7 @@ function portOf(address: ReturnType<ReturnType<typeof createServer>['address']>)
   return address.port;
 }
 
-/** `play` gets each connection, with the number it has. */
-async function played(play: (peer: FramePeer, connection: number) => Promise<void>): Promise<number> {
-  const sockets = new Set<Socket>();
-  let connections = 0;
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    connections += 1;
-    play(framePeer(socket, 'client'), connections).catch(() => socket.destroy());
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  closers.push(async () => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return portOf(server.address());
-}
+const played = (play: PlayedBackend): Promise<number> => playH2Backend(play, closers);
 
 function post(proxy: TestProxy, key: string | null, body = '{}'): Promise<Response> {
   return fetch(`http://127.0.0.1:${proxy.port}/orders?a=1`, {
@@ -217,6 +203,26 @@ describe('a backend over HTTP/2', () => {
         peer.send(frame(FRAME.goaway, 0, 0, Buffer.concat([uint32(1), uint32(0)])));
         peer.socket.end();
       },
+    ],
+    [
+      'goes away with the code of a refused stream after it began with the stream',
+      (peer: FramePeer) => peer.send(frame(FRAME.goaway, 0, 0, Buffer.concat([uint32(1), uint32(7)]))),
+    ],
+    [
+      'refuses the stream after an informational head',
+      (peer: FramePeer) =>
+        peer.send(
+          frame(FRAME.headers, FLAG.endHeaders, 1, headerBlock([[':status', '103']])),
+          frame(FRAME.rstStream, 0, 1, uint32(7)),
+        ),
+    ],
+    [
+      'answers with a status that is none',
+      (peer: FramePeer) =>
+        peer.send(
+          frame(FRAME.headers, FLAG.endHeaders, 1, headerBlock([[':status', '099']])),
+          frame(FRAME.data, FLAG.endStream, 1, Buffer.from('x')),
+        ),
     ],
     ['resets the stream', (peer: FramePeer) => peer.send(frame(FRAME.rstStream, 0, 1, uint32(8)))],
     [
