@@ -42,6 +42,8 @@ export async function handleRequest(engine: Engine, snapshot: Snapshot, incoming
   if (guarded.kind === 'refused') return refuse(engine, snapshot, incoming, guarded.code, guarded.detail);
   const head =
     guarded.target === incoming.head.target ? incoming.head : { ...incoming.head, target: guarded.target };
+  if (incoming.body.framing !== 'none' && snapshot.config.safeBody === 'refuse' && BODILESS.has(head.method))
+    return refuse(engine, snapshot, incoming, 'bad-request', NO_BODY);
   if (engine.draining() === 'draining') return refuse(engine, snapshot, incoming, 'draining');
   const rest = reservedRest(snapshot.config.reserved, guarded.path);
   if (rest !== null)
@@ -66,6 +68,11 @@ export async function handleRequest(engine: Engine, snapshot: Snapshot, incoming
   if (overload !== null) return answerOverloaded(context, overload);
   return await handlePlanned(context, planned);
 }
+
+/** A body has no meaning there (RFC 9110 section 9.3), and some backends take it for the next request. */
+const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+const NO_BODY =
+  'A request of this method has no body here; where the backend wants one, its operator can allow it.';
 
 /** What a request will hold here: observing holds back nothing, so what it observes is passed on at once. */
 function heldOf(
@@ -101,6 +108,7 @@ async function handlePlanned(
       return answerProblem(context, planned.code, 'rejected', {
         detail: planned.detail,
         ...(planned.executed === undefined ? {} : { executed: planned.executed }),
+        ...(planned.connection === undefined ? {} : { connection: planned.connection }),
       });
     case 'keyed':
       return planned.policy.mode === 'observe'
@@ -174,7 +182,10 @@ async function handleRead(
   const unread = message?.kind === 'call' ? { ...received, replyId: message.id } : received;
   const found = wholeKey(policy.key, headKey, head, body.bytes());
   if (found.kind === 'invalid')
-    return answerProblem(unread, 'key-invalid', 'rejected', { detail: found.detail });
+    return answerProblem(unread, 'key-invalid', 'rejected', {
+      detail: found.detail,
+      ...(found.keys === 'several' ? { connection: 'close' } : {}),
+    });
   if (found.kind === 'absent')
     return policy.key.presence === 'required'
       ? answerProblem(unread, 'key-missing', 'rejected', { detail: missingKeyDetail(policy) })

@@ -160,6 +160,7 @@ export const DEFAULTS = {
   drain: { timeout: '25s', delay: '0s' },
   log: { level: 'info' },
   unmatched: 'defaults',
+  safeBody: 'refuse',
 } as const;
 
 /** Stores that many replicas share. */

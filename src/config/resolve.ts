@@ -100,6 +100,7 @@ export function resolveConfig(
     docsUrl: top.docsUrl,
     drain: { timeoutMs: top.drain.timeout, delayMs: top.drain.delay },
     log: { level: top.log.level },
+    safeBody: top.safeBody,
     routes: routes.map((route) => resolvePolicy(route.name, resolveMatch(route.match), route, upstream)),
     fallback: fallbackOf(top, defaults),
     warnings,

@@ -142,6 +142,8 @@ export type ResolvedConfig = {
   readonly drain: { readonly timeoutMs: number; readonly delayMs: number };
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent' };
   readonly routes: readonly RoutePolicy[];
+  /** Of a body with GET, HEAD, OPTIONS or TRACE. */
+  readonly safeBody: 'refuse' | 'forward';
   /** What holds where no route matches: `bypass` semantics with this policy, or 404. */
   readonly fallback:
     | { readonly kind: 'policy'; readonly policy: RoutePolicy }

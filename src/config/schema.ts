@@ -144,6 +144,11 @@ export const topFields = {
   })
     .prefault({})
     .describe('What is logged.'),
+  safeBody: choice(['refuse', 'forward'])
+    .prefault(D.safeBody)
+    .describe(
+      'What happens to a GET, HEAD, OPTIONS or TRACE with a body. It has no meaning in HTTP, and a backend or balancer that does not expect it takes it for the next request. `forward` is for backends that want it, such as Elasticsearch.',
+    ),
   unmatched: choice(['defaults', 'bypass', 'not-found'])
     .prefault(D.unmatched)
     .describe(

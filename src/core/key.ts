@@ -14,16 +14,14 @@ export type HeadKey =
   | { readonly kind: 'absent' }
   /** Nothing in the head, and the policy has a source in the body. */
   | { readonly kind: 'in-body' }
-  | { readonly kind: 'invalid'; readonly detail: string };
+  | Invalid;
 
 export type BodyKey = Exclude<HeadKey, { readonly kind: 'in-body' }>;
 
-type Found =
-  | { readonly kind: 'raw'; readonly text: string }
-  | { readonly kind: 'absent' }
-  | { readonly kind: 'invalid'; readonly detail: string };
+type Found = { readonly kind: 'raw'; readonly text: string } | { readonly kind: 'absent' } | Invalid;
 
-type Invalid = { readonly kind: 'invalid'; readonly detail: string };
+/** several: two parties may take two keys for the one. */
+export type Invalid = { readonly kind: 'invalid'; readonly detail: string; readonly keys?: 'several' };
 
 const ABSENT = { kind: 'absent' } as const;
 
@@ -74,7 +72,7 @@ export function confirmHeadKey(
   if (found.kind === 'invalid') return found;
   return found.kind === 'absent' || found.key === headKey
     ? AGREES
-    : invalid(`${nameOf(found.source)} differs from the one in the request head; send one key.`);
+    : several(`${nameOf(found.source)} differs from the one in the request head; send one key.`);
 }
 
 const AGREES = { kind: 'agrees' } as const;
@@ -133,9 +131,13 @@ function invalid(detail: string): Invalid {
   return { kind: 'invalid', detail };
 }
 
+function several(detail: string): Invalid {
+  return { kind: 'invalid', detail, keys: 'several' };
+}
+
 /** Two readers of one request could otherwise take it for two operations. */
 function disagree(one: KeySource, other: KeySource): Invalid {
-  return invalid(`${nameOf(one)} differs from the one in ${placeOf(other)}; send one key.`);
+  return several(`${nameOf(one)} differs from the one in ${placeOf(other)}; send one key.`);
 }
 
 function nameOf(source: KeySource): string {
@@ -165,7 +167,7 @@ function fromHeader(policy: KeyPolicy, head: RequestHead, name: string): Found {
   for (let i = 0; i < rawHeaders.length; i += 2) {
     if (!isField(rawHeaders[i] ?? '', name)) continue;
     // RFC 9651 section 4.2: several lines combine to a list, which is no Item; equal ones included.
-    if (value !== null) return invalid(`The field ${name} is repeated; send it once.`);
+    if (value !== null) return several(`The field ${name} is repeated; send it once.`);
     value = rawHeaders[i + 1] ?? '';
   }
   if (value === null) return ABSENT;
@@ -187,7 +189,7 @@ function fromQuery(target: string, name: string): Found {
   for (const pair of target.slice(mark + 1).split('&')) {
     const equals = pair.indexOf('=');
     if (decodeForm(equals === -1 ? pair : pair.slice(0, equals)) !== name) continue;
-    if (found !== null) return invalid(`The query parameter ${name} is repeated; send it once.`);
+    if (found !== null) return several(`The query parameter ${name} is repeated; send it once.`);
     found = decodeForm(equals === -1 ? '' : pair.slice(equals + 1));
     if (found === null)
       return invalid(`The query parameter ${name} is not well-formed percent-encoded UTF-8.`);

@@ -61,6 +61,8 @@ export type Planned =
       readonly detail: string;
       /** unknown: refused before its key was looked up, and an earlier request with it may have been executed. */
       readonly executed?: 'unknown';
+      /** close: two parties may read it in two ways. */
+      readonly connection?: 'close';
     };
 
 export type RouteTable = {
@@ -110,6 +112,8 @@ function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {
   });
   if (policy === null) return { kind: 'not-found' };
   const requestClass = classifyMethod(head.method);
+  if (facts.path.includes(';') && policy !== withoutParameters(table, head, facts))
+    return { kind: 'refused', policy, requestClass, code: 'bad-request', detail: PARAMETERS };
   if (trailersOn(policy) === 'kept' && head.httpVersion !== '2.0')
     return { kind: 'refused', policy, requestClass, code: 'bad-request', detail: NOT_HTTP2 };
   // A safe request has nothing to protect; a key on it is ignored (RFC 9110 section 9.2.1).
@@ -123,7 +127,10 @@ function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {
   const found = readHeadKey(policy.key, head);
   switch (found.kind) {
     case 'invalid':
-      return { kind: 'refused', policy, requestClass, code: 'key-invalid', detail: found.detail };
+      return {
+        ...{ kind: 'refused', policy, requestClass, code: 'key-invalid', detail: found.detail },
+        ...(found.keys === 'several' ? { connection: 'close' } : {}),
+      };
     case 'absent':
       // Which messages need one is known once they are read.
       if (policy.key.presence === 'required' && !isJsonRpc)
@@ -146,6 +153,19 @@ function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {
     default:
       return unreachable(found);
   }
+}
+
+const PARAMETERS =
+  'A backend that leaves out what stands behind a semicolon would take this path for one of another route.';
+
+/** The policy of the path as such a backend reads it (RFC 3986 section 3.3). */
+function withoutParameters(
+  table: RouteTable,
+  { method, rawHeaders }: RequestHead,
+  facts: Facts,
+): RoutePolicy | null {
+  const path = facts.path.replace(/;[^/]*/g, '');
+  return policyFor(table, { method, host: facts.host, path, rawHeaders });
 }
 
 const NOT_HTTP2 = 'Calls of gRPC come over HTTP/2: without trailers nobody could tell how one ended.';

@@ -12,6 +12,8 @@ export type Scope =
 const ANONYMOUS = Uint8Array.of(0x61);
 const CREDENTIAL_TAG = 'c';
 const NONE: readonly string[] = [];
+/** One text in one charset and another in the next: two callers could be one, or one two. */
+const NOT_ASCII = /[\u0080-\uffff]/;
 
 /**
  * `AWS4-HMAC-SHA256 Credential=ID/date/region/service/aws4_request, …`: the id with the name of the algorithm, which
@@ -42,6 +44,8 @@ export function readScope(policy: ScopePolicy, head: RequestHead): Scope {
       text += `${name.length}:${name}-`;
       continue;
     }
+    if (NOT_ASCII.test(value))
+      return { kind: 'invalid', detail: `The field ${name} has bytes that are not ASCII.` };
     present += 1;
     text += `${name.length}:${name}=${value.length}:${value}`;
   }
@@ -54,6 +58,8 @@ export function readScope(policy: ScopePolicy, head: RequestHead): Scope {
       text += `k${name.length}:${name}-`;
       continue;
     }
+    if (NOT_ASCII.test(value))
+      return { kind: 'invalid', detail: `The cookie ${name} has bytes that are not ASCII.` };
     present += 1;
     text += `k${name.length}:${name}=${value.length}:${value}`;
   }

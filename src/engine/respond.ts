@@ -18,6 +18,8 @@ export type ProblemExtras = {
   /** unknown: this attempt proves nothing of the key, whatever the code says by itself. */
   readonly executed?: 'unknown';
   readonly expectedSequence?: number;
+  /** close: the request could be read in two ways. */
+  readonly connection?: 'close';
 };
 
 /** The one place where a request is answered with a problem. */
@@ -74,6 +76,15 @@ export function refuse(
   return { outcome, status, problem: code, context: null, upstreamMs: 0, bytesOut, attempt: null };
 }
 
+/** After them nothing more is read from the connection: what its next bytes are is not certain, or two parties differ in it. */
+const CLOSES: ReadonlySet<ProblemCode> = new Set([
+  'bad-request',
+  'draining',
+  'expectation-failed',
+  'head-too-large',
+  'method-not-supported',
+]);
+
 function sendProblem(
   engine: Engine,
   snapshot: Snapshot,
@@ -81,6 +92,7 @@ function sendProblem(
   code: ProblemCode,
   {
     addedHeaders = [],
+    connection,
     ...extras
   }: ProblemExtras & {
     readonly key?: string;
@@ -104,8 +116,7 @@ function sendProblem(
     new Date(engine.wallMs()).toUTCString(),
   ];
   // A framing error leaves no trust in where the next request on this connection would begin.
-  if (code === 'bad-request' || code === 'draining' || code === 'head-too-large')
-    rawHeaders.push('Connection', 'close');
+  if (connection === 'close' || CLOSES.has(code)) rawHeaders.push('Connection', 'close');
   incoming.reply.send(
     { status: problem.status, rawHeaders },
     incoming.head.method === 'HEAD' ? null : problem.body,

@@ -1,4 +1,4 @@
-import type { RawHeaders, RequestHead } from '../core/wire.ts';
+import type { RequestHead } from '../core/wire.ts';
 import type { ProblemCode } from '../problems/registry.ts';
 
 /**
@@ -35,6 +35,14 @@ const UNDERSCORE_TWINS: ReadonlySet<string> = new Set([
   'expect',
 ]);
 
+/** Read here, whatever the configuration says; keys and scopes say by themselves what may be in them. */
+const INTERPRETED: ReadonlySet<string> = new Set(['authorization', 'connection', 'expect', 'te', 'upgrade']);
+
+const OBS_TEXT = /[\u0080-\uffff]/;
+/** More is no use that anybody has. */
+const NOMINATED_MAX = 10;
+const ONE_FRAMING = 'Content-Length and Transfer-Encoding exclude each other, and each is there once.';
+
 const METHOD_OVERRIDES: ReadonlySet<string> = new Set([
   'x-http-method-override',
   'x-http-method',
@@ -58,13 +66,15 @@ export function guard(head: RequestHead, limits: GuardLimits, reliedOn: Readonly
   if (rawHeaders.length / 2 > limits.headersMax) {
     return refused('head-too-large', `The request has more than ${limits.headersMax} header fields.`);
   }
-  const fields = guardFields(rawHeaders, reliedOn);
+  const fields = guardFields(head, reliedOn);
   if (fields.kind === 'refused') return fields;
   return guardTarget(target, fields.host);
 }
 
-function guardFields(rawHeaders: RawHeaders, reliedOn: ReadonlySet<string>): Guarded {
+function guardFields({ rawHeaders, httpVersion }: RequestHead, reliedOn: ReadonlySet<string>): Guarded {
   let host: string | null = null;
+  let framing = 0;
+  let nominated = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? '';
     const value = rawHeaders[i + 1] ?? '';
@@ -82,14 +92,22 @@ function guardFields(rawHeaders: RawHeaders, reliedOn: ReadonlySet<string>): Gua
         host = value;
         break;
       case 'transfer-encoding':
+        // A hop that speaks only HTTP/1.0 does not know the field, and sees another end.
+        if (httpVersion === '1.0')
+          return refused('bad-request', 'Transfer-Encoding has no meaning in HTTP/1.0.');
+        if (++framing > 1) return refused('bad-request', ONE_FRAMING);
         if (value.toLowerCase() !== 'chunked')
           return refused('bad-request', 'Transfer-Encoding must be exactly "chunked".');
         break;
       case 'content-length':
+        if (++framing > 1) return refused('bad-request', ONE_FRAMING);
         if (!/^(?:0|[1-9]\d{0,15})$/.test(value))
           return refused('bad-request', 'Content-Length is not a plain decimal number.');
         break;
       case 'connection': {
+        nominated += value.split(',').length;
+        if (nominated > NOMINATED_MAX)
+          return refused('bad-request', `Connection nominates more than ${NOMINATED_MAX} fields.`);
         const bad = nominatedReliedOn(value, reliedOn);
         if (bad !== null) return refused('bad-request', `Connection must not nominate ${bad}.`);
         break;
@@ -111,6 +129,9 @@ function guardFields(rawHeaders: RawHeaders, reliedOn: ReadonlySet<string>): Gua
           );
         }
     }
+    // Bytes above ASCII are one text in one charset and another in the next; elsewhere they pass as they are.
+    if (INTERPRETED.has(lower) && OBS_TEXT.test(value))
+      return refused('bad-request', `The field ${name} has bytes that are not ASCII.`);
   }
   return host === null
     ? refused('bad-request', 'The Host field is missing.')
@@ -153,17 +174,32 @@ function guardTarget(received: string, host: string): Guarded {
     );
   }
   const query = target.indexOf('?');
-  const path = query === -1 ? target : target.slice(0, query);
-  if (UNSAFE_PATH.test(path)) {
+  const asSent = query === -1 ? target : target.slice(0, query);
+  const path = asSent.includes('%') ? normalised(asSent) : asSent;
+  if (path === null || UNSAFE_PATH.test(path)) {
     return refused(
       'bad-request',
-      'The path has an encoded separator, a dot segment, an empty segment or a forbidden character.',
+      'The path has an encoded separator, a dot segment, an empty segment, a broken escape or a forbidden character.',
     );
   }
   if (query !== -1 && /[#\u0000-\u0020\u007f]/.test(target.slice(query))) {
     return refused('bad-request', 'The query has a forbidden character; percent-encode it.');
   }
-  return { kind: 'ok', host, path, target };
+  // One spelling for the route and for the backend: what is matched is what is sent.
+  const canonical = path === asSent ? target : path + (query === -1 ? '' : target.slice(query));
+  return { kind: 'ok', host, path, target: canonical };
+}
+
+/**
+ * RFC 3986 section 6.2.2: an escape of an unreserved character is that character, and the digits of the others are in upper case. Null:
+ * what begins an escape is none.
+ */
+function normalised(path: string): string | null {
+  if (/%(?![0-9A-Fa-f]{2})/.test(path)) return null;
+  return path.replace(/%[0-9A-Fa-f]{2}/g, (triplet) => {
+    const character = String.fromCharCode(Number.parseInt(triplet.slice(1), 16));
+    return /[A-Za-z0-9._~-]/.test(character) ? character : triplet.toUpperCase();
+  });
 }
 
 /** RFC 9112 section 3.2: origin form as it is; absolute form only for our own authority; null for the rest. */

@@ -134,6 +134,8 @@ function wire(server: Server, options: ListenerOptions, handler: ListenerHandler
   ): void => {
     const { socket } = request;
     const debt = debts.of(socket);
+    // Behind a request that was refused nobody knows where the next one begins.
+    if (debt.reading === 'over') return;
     const body = new NodeBody(request, response, expects, options.bodyTimeoutMs);
     const reply = new NodeReply(request, response, options.bodyTimeoutMs);
     debt.owed += 1;
@@ -149,6 +151,7 @@ function wire(server: Server, options: ListenerOptions, handler: ListenerHandler
       reply,
       startedMs: performance.now(),
     });
+    if (reply.closes() === 'yes') debt.reading = 'over';
   };
   const refuse = (socket: Duplex, reason: MalformedReason, detail: string): void =>
     refuseBytes(debts.of(socket), socket, () => handler.malformed(reason, detail));

@@ -13,6 +13,7 @@ export class NodeReply implements Reply {
   readonly #request: IncomingMessage;
   readonly #stallMs: number;
   #closed: 'no' | 'yes' = 'no';
+  #closes: 'yes' | 'no' = 'no';
   #closedListeners: (() => void)[] = [];
   #state: 'open' | 'head-sent' | 'ended' | 'gone' = 'open';
   #goneListener: (() => void) | null = null;
@@ -117,7 +118,16 @@ export class NodeReply implements Reply {
     else this.#closedListeners.push(listener);
   }
 
+  /** yes: the connection is over with this answer, and what was pipelined behind its request is not taken. */
+  closes(): 'yes' | 'no' {
+    return this.#closes;
+  }
+
   #writeHead(head: ResponseHead): void {
+    // Ours are the last two: of an answer of the backend the connection fields have been dropped.
+    const { length } = head.rawHeaders;
+    if (length > 1 && head.rawHeaders[length - 2] === 'Connection' && head.rawHeaders[length - 1] === 'close')
+      this.#closes = 'yes';
     this.#response.writeHead(head.status, head.rawHeaders as string[]);
   }
 

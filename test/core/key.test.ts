@@ -141,6 +141,7 @@ describe('a key in a header field', () => {
     expect(readHeadKey(keyPolicy(), head)).toEqual({
       kind: 'invalid',
       detail: 'The field idempotency-key is repeated; send it once.',
+      keys: 'several',
     });
   });
 

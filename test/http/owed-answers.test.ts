@@ -35,7 +35,7 @@ it.for([
 ] as const)('%s after %s leave it its own answer, and end the connection', async ([, , request, rest]) => {
   const upstream = await stage.scripted();
   upstream.script('owed', [says('true answer', GATE)]);
-  const proxy = await stage.proxyTo(upstream.port);
+  const proxy = await stage.proxyTo(upstream.port, { top: 'drain: { timeout: 0s }\nsafeBody: forward' });
   const client = await stage.client(proxy);
 
   client.send(request + rest);

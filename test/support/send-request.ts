@@ -18,6 +18,8 @@ export type Answer = {
   readonly body: Buffer;
 };
 
+const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+
 /** One request, POST where nothing else is said; rejects when the connection breaks before the whole answer is there. */
 export function sendRequest(port: number, sent: SentRequest = {}): Promise<Answer> {
   const { method = 'POST', path = '/charges', headers = {}, body = '{}', agent } = sent;
@@ -29,14 +31,13 @@ export function sendRequest(port: number, sent: SentRequest = {}): Promise<Answe
         method,
         path,
         agent: agent ?? false,
-        headers:
-          method === 'GET'
-            ? headers
-            : {
-                'Content-Type': 'application/json',
-                'Content-Length': String(Buffer.byteLength(body)),
-                ...headers,
-              },
+        headers: BODILESS.has(method)
+          ? headers
+          : {
+              'Content-Type': 'application/json',
+              'Content-Length': String(Buffer.byteLength(body)),
+              ...headers,
+            },
         ...(sent.signal === undefined ? {} : { signal: sent.signal }),
       },
       (response) => {
@@ -54,7 +55,7 @@ export function sendRequest(port: number, sent: SentRequest = {}): Promise<Answe
       },
     );
     outgoing.on('error', reject);
-    outgoing.end(method === 'GET' ? undefined : body);
+    outgoing.end(BODILESS.has(method) ? undefined : body);
   });
 }
 
