@@ -166,8 +166,16 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
 }
 
 export function upstreamOptions({ upstream }: ResolvedConfig, { backendTls }: Pick<Base, 'backendTls'>) {
-  const { origin, protocol, connectMs, connectionsMax, queueMs } = upstream;
-  return { origin, protocol, connectMs, connectionsMax, queueMs, tls: () => backendTls?.current() ?? null };
+  const { origin, protocol, connectMs, connectionsMax, queueMs, reuse } = upstream;
+  return {
+    origin,
+    protocol,
+    connectMs,
+    connectionsMax,
+    queueMs,
+    reuse,
+    tls: () => backendTls?.current() ?? null,
+  };
 }
 
 function longestLeaseMs(config: ResolvedConfig): number {

@@ -36,6 +36,7 @@ export function checkTop(top: Top, storeNames: readonly string[], env: Env): rea
     ...checkPorts(top),
     ...checkUpstream(top),
     ...checkUpstreamTls(top),
+    ...checkReuse(top),
     ...checkLimits(top),
   ];
 }
@@ -190,6 +191,17 @@ function overlaps(a: ListenAddress, b: ListenAddress): boolean {
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+function checkReuse({ upstream: { protocol, reuse } }: Top): readonly Finding[] {
+  if (reuse === 'recent' || protocol === 'http1') return [];
+  return [
+    fault(
+      'has no effect with upstream.protocol: http2; remove one',
+      ['upstream', 'reuse'],
+      ['upstream', 'protocol'],
+    ),
+  ];
 }
 
 function checkUpstreamTls({ upstream: { url, tls } }: Top): readonly Finding[] {

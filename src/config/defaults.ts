@@ -121,6 +121,7 @@ export const DEFAULTS = {
     queueTimeout: '5s',
     host: 'keep',
     protocol: 'http1',
+    reuse: 'recent',
   },
   store: {
     url: 'lmdb:./onceward-data',

@@ -130,7 +130,7 @@ function upstreamOf(upstream: Top['upstream']): ResolvedConfig['upstream'] {
     connectionsMax: upstream.connections,
     queueMs: upstream.queueTimeout,
     host: upstream.host,
-    protocol: upstream.protocol,
+    ...{ protocol: upstream.protocol, reuse: upstream.reuse },
     tls: upstreamTlsOf(upstream.tls),
   };
 }

@@ -82,6 +82,7 @@ export type ResolvedConfig = {
     /** keep: the client's Host goes on. upstream: the host of the upstream's URL. */
     readonly host: 'keep' | 'upstream';
     readonly protocol: 'http1' | 'http2';
+    readonly reuse: 'recent' | 'never';
     /** Paths of PEM files. */
     readonly tls: {
       readonly ca: string | null;

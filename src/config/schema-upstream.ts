@@ -67,6 +67,11 @@ export const upstreamSchema = section({
     .describe(
       'How the backend is spoken to. `http2`: with `https://` it has to agree to it (ALPN), with `http://` it has to know (prior knowledge). Needed for gRPC. `connections` then counts connections that carry up to 100 requests each.',
     ),
+  reuse: choice(['recent', 'never'])
+    .prefault(D.upstream.reuse)
+    .describe(
+      'Which connections a keyed request may go out on. `recent`: also one that carried another request less than a second ago. `never`: only one that has carried none, so that no byte that a backend, or whoever speaks through it, sent too much can become its answer; each keyed request then opens a connection. HTTP/1.1 only: HTTP/2 numbers its answers.',
+    ),
   tls: tls
     .optional()
     .describe(

@@ -16,11 +16,14 @@ export type Slot = {
 };
 
 export type Waiting = {
+  readonly sockets: 'keyed' | 'shared';
   run(slot: Slot): void;
 };
 
 export type ConnectionsOptions = {
   readonly connectionsMax: number;
+  /** never: a keyed request gets a connection that has carried no other. */
+  readonly keyedReuse: 'recent' | 'never';
   readonly nowMs: () => number;
   readonly createClient: (slot: Slot) => Client;
 };
@@ -59,6 +62,7 @@ export class Connections<Exchange extends Waiting> {
     slot.idleSinceMs = this.#options.nowMs();
     for (const next of this.#waiting) {
       this.#waiting.delete(next);
+      if (this.#options.keyedReuse === 'never') this.#refresh(slot, next.sockets);
       next.run(slot);
       return;
     }
@@ -83,7 +87,9 @@ export class Connections<Exchange extends Waiting> {
   }
 
   #refresh(slot: Slot, sockets: 'keyed' | 'shared'): void {
-    if (sockets === 'shared' || this.#options.nowMs() - slot.idleSinceMs < KEYED_IDLE_MS) return;
+    const isFresh =
+      this.#options.keyedReuse === 'recent' && this.#options.nowMs() - slot.idleSinceMs < KEYED_IDLE_MS;
+    if (sockets === 'shared' || isFresh) return;
     void slot.client.destroy();
     slot.client = this.#options.createClient(slot);
   }

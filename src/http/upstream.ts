@@ -23,6 +23,8 @@ export type UpstreamOptions = {
   readonly connectionsMax: number;
   /** A request that found no connection free within this time is given up as never dispatched. */
   readonly queueMs: number;
+  /** Of connections, for keyed requests; recent unless given. */
+  readonly reuse?: 'recent' | 'never';
   /** With https; asked for each connection, since certificates change while the process runs. */
   readonly tls: () => UpstreamTls | null;
 };
@@ -31,6 +33,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const connectorOf = createConnectors(options);
   const connections = new Connections<UndiciExchange>({
     connectionsMax: options.connectionsMax,
+    keyedReuse: options.reuse ?? 'recent',
     nowMs: () => performance.now(),
     createClient: (slot) =>
       new Client(options.origin, {
@@ -116,6 +119,10 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
     this.#connections = connections;
     this.#request = request;
     this.#sink = sink;
+  }
+
+  get sockets(): OutgoingRequest['sockets'] {
+    return this.#request.sockets;
   }
 
   queue(queueMs: number): void {

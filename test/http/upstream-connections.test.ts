@@ -20,6 +20,7 @@ function pool(connectionsMax: number) {
   let nowMs = 0;
   const connections = new Connections<Queued>({
     connectionsMax,
+    keyedReuse: 'recent',
     nowMs: () => nowMs,
     createClient: () => {
       const client = {
@@ -35,7 +36,7 @@ function pool(connectionsMax: number) {
     made,
     destroyed,
     ran,
-    queued: (name: string): Queued => ({ name, run: () => void ran.push(name) }),
+    queued: (name: string): Queued => ({ name, sockets: 'keyed' as const, run: () => void ran.push(name) }),
     pass: (ms: number) => {
       nowMs += ms;
     },
