@@ -6,6 +6,7 @@ import { observeReportRoutes } from './admin/observe-report.ts';
 import { type ObserveServer, startObserveServer } from './admin/observe-server.ts';
 import type { AdminRoute } from './admin/route-table.ts';
 import type { ResolvedConfig } from './config/resolved.ts';
+import { STRANGER } from './core/caller.ts';
 import { type ObservedRoute, observedKeyspace } from './core/observed.ts';
 import { policiesOf } from './core/plan.ts';
 import type { RoutePolicy } from './core/policy.ts';
@@ -66,7 +67,7 @@ function adminRoutes({ base, current, observed }: DutyOptions): readonly AdminRo
       const policy = policies().find(({ name }) => name === lookup.route);
       if (policy === undefined) return null;
       const head = { method: 'POST', target: '/', httpVersion: '1.1', rawHeaders: lookup.rawHeaders };
-      const scope = readScope(policy.scope, head);
+      const scope = readScope(policy.scope, head, STRANGER);
       if (scope.kind !== 'scope') return null;
       const key = policy.key.characters.startsWith('uuid') ? lookup.key.toLowerCase() : lookup.key;
       // What is only observed has its records apart.

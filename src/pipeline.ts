@@ -1,4 +1,5 @@
 import { wholeKey } from './core/body-key.ts';
+import { callerOf } from './core/caller.ts';
 import { decide } from './core/decide.ts';
 import { fingerprint } from './core/fingerprint.ts';
 import { messagesIn, trailersOn } from './core/grpc.ts';
@@ -13,6 +14,7 @@ import type { ClaimAnswer } from './engine/claim.ts';
 import { countDemand } from './engine/demand.ts';
 import { forward } from './engine/forward.ts';
 import type { HeldBody } from './engine/held-body.ts';
+import { identify } from './engine/identify.ts';
 import { join } from './engine/join.ts';
 import { claimBounded } from './engine/new-keys.ts';
 import { noteObserved, observe, observeRefused } from './engine/observe.ts';
@@ -48,7 +50,13 @@ export async function handleRequest(engine: Engine, snapshot: Snapshot, incoming
   const rest = reservedRest(snapshot.config.reserved, guarded.path);
   if (rest !== null)
     return await answerReserved(engine, snapshot, incoming, { head, host: guarded.host, rest });
-  const planned = plan(snapshot.config, head, guarded, engine.wallMs);
+  const caller = callerOf(incoming.peer);
+  const first = plan(snapshot.config, head, guarded, engine.wallMs, caller);
+  const planned =
+    first.kind === 'unidentified'
+      ? plan(snapshot.config, head, guarded, engine.wallMs, await identify(snapshot, head, caller))
+      : first;
+  if (planned.kind === 'unidentified') throw new Error('a token that was read counts as not read');
   if (planned.kind === 'not-found') return refuse(engine, snapshot, incoming, 'not-found');
   const context: RequestContext = {
     engine,
@@ -74,11 +82,11 @@ const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'
 const NO_BODY =
   'A request of this method has no body here; where the backend wants one, its operator can allow it.';
 
+/** Every request that has a route, with whoever asks looked at. */
+type Routed = Exclude<Planned, { kind: 'not-found' | 'unidentified' }>;
+
 /** What a request will hold here: observing holds back nothing, so what it observes is passed on at once. */
-function heldOf(
-  planned: Exclude<Planned, { kind: 'not-found' }>,
-  incoming: Incoming,
-): 'unkeyed' | 'keyed' | 'keyed-with-body' {
+function heldOf(planned: Routed, incoming: Incoming): 'unkeyed' | 'keyed' | 'keyed-with-body' {
   const { policy, requestClass } = planned;
   const readFirst =
     lockOf(policy, requestClass) !== null || versionUse(policy, incoming.head.method).kind === 'write';
@@ -87,10 +95,7 @@ function heldOf(
   return incoming.body.framing === 'none' ? 'keyed' : 'keyed-with-body';
 }
 
-async function handlePlanned(
-  context: RequestContext,
-  planned: Exclude<Planned, { kind: 'not-found' }>,
-): Promise<Ending> {
+async function handlePlanned(context: RequestContext, planned: Routed): Promise<Ending> {
   if (context.policy.precondition !== null) countDemand(context, context.policy.precondition, planned);
   switch (planned.kind) {
     case 'bypass':

@@ -7,7 +7,7 @@ import { type Listener, startListener } from './http/listener.ts';
 import type { Upstream } from './http/seam.ts';
 import type { ServerTls } from './http/tls-server.ts';
 import { createTunnel, type Tunnel } from './http/tunnel.ts';
-
+import { type Identity, openIdentity } from './identity.ts';
 import { type Base, type DrainState, routeNames, upstreamOptions } from './parts.ts';
 import { createServing, type Serving } from './serving.ts';
 import { createSnapshot } from './snapshot.ts';
@@ -19,6 +19,7 @@ export type Proxying = {
   readonly drainState: DrainState;
   readonly current: { snapshot: Snapshot };
   readonly upstream: Upstream;
+  readonly identity: Identity;
   readonly tunnel: Tunnel;
   readonly serving: Serving;
   readonly listener: Listener;
@@ -36,8 +37,9 @@ export async function startProxying(
   engine: Engine,
   drainState: DrainState,
 ): Promise<Proxying> {
+  const identity = await openIdentity(config, base);
   const upstream = createUpstream(upstreamOptions(config, base));
-  const current = { snapshot: createSnapshot(config, upstream, base.opened.secrets) };
+  const current = { snapshot: createSnapshot(config, upstream, base.opened.secrets, identity.desk(config)) };
   const tunnel = createTunnel({
     origin: config.upstream.origin,
     tls: () => base.backendTls?.current() ?? null,
@@ -55,19 +57,24 @@ export async function startProxying(
     base.overload.attach({ listener });
     own?.onRenewed((tls) => listener.renewTls(tls));
     const certificates = [own, base.backendTls].filter((one) => one !== null);
-    return { base, engine, drainState, current, upstream, tunnel, serving, listener, certificates };
+    return { base, engine, drainState, current, upstream, identity, tunnel, serving, listener, certificates };
   } catch (error) {
+    identity.keySets.stop();
     await upstream.close();
     throw error;
   }
 }
 
 /** Takes over what a running process can; a request keeps the snapshot it began with. */
-export function adopt({ base, current, upstream, certificates }: Proxying, loaded: ResolvedConfig): void {
+export function adopt(
+  { base, current, upstream, identity, certificates }: Proxying,
+  loaded: ResolvedConfig,
+): void {
+  identity.keySets.checkNow();
   for (const files of certificates) files.checkNow();
   for (const name of routeNames(loaded)) base.metrics.ensureRoute(name);
   const kept = keptOver(current.snapshot.config, loaded);
-  current.snapshot = createSnapshot(kept, upstream, current.snapshot.secrets);
+  current.snapshot = createSnapshot(kept, upstream, current.snapshot.secrets, identity.desk(kept));
 }
 
 /** What waits for the next start (docs/configuration.md) stays as it is in force. */
@@ -107,6 +114,7 @@ export async function drainProxying(config: ResolvedConfig, proxying: Proxying):
     engine.shutDown();
     await serving.idleWithin(DRAIN_REST_MS, () => listener.closeIdle());
   }
+  proxying.identity.keySets.stop();
   for (const files of proxying.certificates) files.stop();
   tunnel.destroyAll();
   listener.destroyConnections();

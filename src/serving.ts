@@ -1,3 +1,4 @@
+import { STRANGER } from './core/caller.ts';
 import { forwardRequestHeaders } from './core/headers.ts';
 import { plan } from './core/plan.ts';
 import type { RoutePolicy } from './core/policy.ts';
@@ -157,7 +158,7 @@ function admitUpgrade(options: ServingOptions, snapshot: Snapshot, head: Request
   }
   if (options.engine.draining() === 'draining') return refused('draining');
   if (reservedRest(snapshot.config.reserved, guarded.path) !== null) return refused('not-found');
-  const planned = plan(snapshot.config, head, guarded, options.engine.wallMs);
+  const planned = plan(snapshot.config, head, guarded, options.engine.wallMs, STRANGER);
   if (planned.kind === 'not-found') return refused('not-found');
   if (planned.kind !== 'bypass' || planned.why !== 'safe') {
     return refused('method-not-supported', 'Only a safe request without a key can change the protocol.');

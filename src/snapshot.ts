@@ -14,6 +14,7 @@ export function createSnapshot(
   config: ResolvedConfig,
   upstream: Upstream,
   secrets: readonly Uint8Array[],
+  tokens: Snapshot['tokens'],
 ): Snapshot {
   const trusted = trustedList(config.trustedProxies);
   return {
@@ -21,6 +22,7 @@ export function createSnapshot(
     upstream,
     secrets,
     sealing: sealingOf(config),
+    tokens,
     guardLimits: guardLimits(config),
     reliedOn: reliedOn(config),
     forwardingOf: (address) => (trusted !== null && isTrusted(trusted, address) ? 'trusted' : 'untrusted'),
@@ -51,6 +53,7 @@ export function reliedOn(config: ResolvedConfig): ReadonlySet<string> {
     const signature = policy.message?.signature ?? null;
     if (signature !== null) for (const name of signatureFields(signature)) names.add(name);
     for (const name of policy.scope.headers) names.add(name);
+    if (policy.scope.jwt !== undefined && config.jwt !== null) names.add(config.jwt.header);
     for (const name of policy.fingerprint.headers) names.add(name);
     for (const header of policy.match.headers) names.add(header.name);
     if (policy.precondition !== null) for (const name of CONDITION_FIELDS) names.add(name);

@@ -1,5 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import type { ResolvedConfig } from '../config/resolved.ts';
+import { type Caller, STRANGER } from '../core/caller.ts';
+import { policiesOf } from '../core/plan.ts';
+import type { RequestHead } from '../core/wire.ts';
+import { createKeySets } from '../tokens/key-sets.ts';
+import { createTokenDesk } from '../tokens/token-desk.ts';
 import { describeRequest } from './explain/described-request.ts';
 import { explainRequest } from './explain/explanation.ts';
 import { explanationJson, explanationText, sectionsOf } from './explain/explanation-text.ts';
@@ -60,13 +66,28 @@ export async function runExplain(args: readonly string[], io: Io): Promise<numbe
   });
   if (described.kind === 'fault') return usageFault(`${described.message}.`);
   const { method, target: shown } = described.request.head;
-  const explanation = explainRequest(config, described.request, wallMs);
+  const caller = await describedCaller(config, described.request.head);
+  const explanation = explainRequest(config, described.request, wallMs, caller);
   io.out(
     values.json === true
       ? explanationJson({ method, target: shown }, explanation)
       : explanationText(`${method} ${shown}`, sectionsOf(explanation)),
   );
   return 0;
+}
+
+/** The token is verified as in serving, with the key sets that the configuration names. */
+async function describedCaller({ jwt, ...config }: ResolvedConfig, head: RequestHead): Promise<Caller> {
+  if (jwt === null) return { ...STRANGER, token: { kind: 'absent' } };
+  const keySets = createKeySets({ intervalMs: 60_000, onRead: () => undefined });
+  try {
+    await keySets.use(jwt.issuers.map(({ jwksFile }) => jwksFile));
+    const claims = new Set(policiesOf(config).flatMap(({ scope }) => scope.jwt?.claims ?? []));
+    const desk = createTokenDesk({ config: jwt, claims, keySets, wallMs, onRead: () => undefined });
+    return { ...STRANGER, token: await desk.read(head.rawHeaders) };
+  } finally {
+    keySets.stop();
+  }
 }
 
 /** The clock that `performance` counts from: a route may judge the date of a request. */

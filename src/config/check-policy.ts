@@ -4,6 +4,7 @@ import { checkLock } from './check-lock.ts';
 import { checkMessage } from './check-message.ts';
 import { checkPrecondition, checkPreconditionOfRoute } from './check-precondition.ts';
 import { checkReconcile } from './check-reconcile.ts';
+import { checkScope } from './check-scope.ts';
 import { checkSequence } from './check-sequence.ts';
 import { checkTask } from './check-task.ts';
 import { checkTicket } from './check-ticket.ts';
@@ -53,19 +54,7 @@ export function checkPolicy(policy: Policy | Route, top: Top | null, around: Con
     found.push(
       fault('a key is required, but key.sources is empty', at('key', 'required'), at('key', 'sources')),
     );
-  if (
-    policy.scope.headers.length === 0 &&
-    policy.scope.cookies.length === 0 &&
-    policy.scope.anonymous === 'refuse'
-  ) {
-    found.push(
-      fault(
-        'scope.headers names no field, so that every keyed request would be refused; name one, or set scope.anonymous: allow',
-        at('scope', 'headers'),
-        at('scope', 'anonymous'),
-      ),
-    );
-  }
+  found.push(...checkScope(policy, top, at));
   if (policy.lease > LONG_LEASE_MS) {
     found.push(
       warning(

@@ -19,7 +19,14 @@ export const POLICY_DEFAULTS = {
   keyIdempotentMethods: false,
   message: 'off',
   ticket: 'off',
-  scope: { headers: ['Authorization'], cookies: [], anonymous: 'refuse', sigv4: false },
+  scope: {
+    headers: ['Authorization'],
+    cookies: [],
+    jwt: 'off',
+    certificate: 'off',
+    anonymous: 'refuse',
+    sigv4: false,
+  },
   fingerprint: {
     method: true,
     path: true,
@@ -103,10 +110,31 @@ export const TLS_DEFAULTS = { minVersion: '1.2' } as const;
 
 /** Within `upstream.tls`, where there is one. */
 export const UPSTREAM_TLS_DEFAULTS = { minVersion: '1.2' } as const;
+/** Asymmetric ones only: with a shared secret, whoever verifies can sign. */
+export const JWT_ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+] as const;
+/** Within `jwt`, where there is one. */
+export const JWT_DEFAULTS = {
+  algorithms: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+  header: 'Authorization',
+  leeway: '30s',
+} as const;
 
 export const DEFAULTS = {
   listen: '127.0.0.1:8080',
   tls: 'off',
+  jwt: 'off',
   http2: 'alpn',
   observe: { listen: '0.0.0.0:9464' },
   admin: { listen: '127.0.0.1:9465', tokens: {} },

@@ -170,6 +170,14 @@ function scopeChanges(before: RoutePolicy, after: RoutePolicy, of: MakeChange): 
         `scope.cookies ${shown(before.scope.cookies ?? [])} is now ${shown(after.scope.cookies ?? [])}; keys are looked up under another scope, so ${AGAIN}`,
       ),
     );
+  } else if (JSON.stringify(proofOf(before)) !== JSON.stringify(proofOf(after))) {
+    changes.push(
+      of(
+        'scope',
+        'executes-again',
+        `scope.jwt or scope.certificate is changed; keys are looked up under another scope, so ${AGAIN}`,
+      ),
+    );
   } else if (before.scope.sigv4 !== after.scope.sigv4) {
     changes.push(
       of(
@@ -184,6 +192,10 @@ function scopeChanges(before: RoutePolicy, after: RoutePolicy, of: MakeChange): 
     );
   }
   return changes;
+}
+
+function proofOf({ scope }: RoutePolicy): readonly unknown[] {
+  return [scope.jwt ?? null, scope.certificate ?? null];
 }
 
 /** Whatever decides under which record a key is looked up. */

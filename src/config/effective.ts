@@ -1,6 +1,7 @@
 import { DEFAULTS, POLICY_DEFAULTS, STORE_FIELDS, STORE_SIZE_DEFAULTS } from './defaults.ts';
 import { messagePreset } from './message-presets.ts';
 import { profileValues } from './profiles.ts';
+import { scopePreset } from './scope-preset.ts';
 import { TICKET_PRESET } from './ticket-preset.ts';
 import {
   type ConfigEntry,
@@ -130,6 +131,7 @@ function policyOver(base: ConfigMap, own: ConfigNode): ConfigNode {
   const presets = [
     messagePreset(childOf(childOf({ ...own, entries }, 'message'), 'preset')),
     childOf(own, 'ticket')?.kind === 'map' ? TICKET_PRESET : null,
+    scopePreset(own),
   ];
   const below = presets.reduce<ConfigNode>(
     (under, preset) => (preset === null ? under : mergeNodes(under, preset)),

@@ -14,11 +14,20 @@ export function resolveSource(source: Policy['key']['sources'][number]): KeySour
   throw new Error('a key source that names no place has passed the schema');
 }
 
-export function resolveScope({ headers, cookies, anonymous, sigv4 }: Policy['scope']): ScopePolicy {
+export function resolveScope({
+  headers,
+  cookies,
+  anonymous,
+  sigv4,
+  jwt,
+  certificate,
+}: Policy['scope']): ScopePolicy {
   return {
     headers: sortedOnce(headers),
     anonymous,
     ...(cookies.length > 0 ? { cookies: sortedOnce(cookies) } : {}),
+    ...(jwt === 'off' ? {} : { jwt: { claims: sortedOnce(jwt.claims).filter((name) => name !== 'iss') } }),
+    ...(certificate === 'off' ? {} : { certificate }),
     ...(sigv4 ? { sigv4: 'access-key' as const } : {}),
   };
 }

@@ -2,8 +2,10 @@ import type { RouteMatch, RoutePolicy } from '../core/policy.ts';
 import { resolveStatusTable } from '../core/status-table.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { STORE_SIZE_DEFAULTS } from './defaults.ts';
+import { frozen } from './frozen.ts';
 import { resolveDialect } from './resolve-dialect.ts';
 import { resolveFingerprint, resolveScope, resolveSource } from './resolve-identity.ts';
+import { resolveJwt } from './resolve-jwt.ts';
 import { resolveLock } from './resolve-lock.ts';
 import { resolveMessage } from './resolve-message.ts';
 import { resolvePrecondition } from './resolve-precondition.ts';
@@ -52,6 +54,7 @@ export function resolveConfig(
   return frozen({
     listen: top.listen,
     tls: tlsOf(top.tls),
+    jwt: resolveJwt(top.jwt),
     http2: top.http2,
     observe: portOf(top.observe),
     admin: portOf(top.admin),
@@ -289,12 +292,4 @@ function resolvePolicy(
       lateAnswerMs: timeouts.lateAnswer ?? upstream.lateAnswer,
     },
   };
-}
-
-/** Deep: a request must not be able to change what the next one sees. */
-function frozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  Object.freeze(value);
-  for (const child of Object.values(value)) frozen(child);
-  return value;
 }

@@ -14,6 +14,21 @@ export type ListenTls = {
   readonly minVersion: '1.2' | '1.3';
 };
 
+export type JwtIssuer = {
+  readonly issuer: string;
+  readonly jwksFile: string;
+  /** Null: tokens for any. */
+  readonly audiences: readonly string[] | null;
+  readonly algorithms: readonly string[];
+};
+
+export type JwtConfig = {
+  readonly issuers: readonly JwtIssuer[];
+  /** In lower case. */
+  readonly header: string;
+  readonly leewayMs: number;
+};
+
 export type StoreConfig =
   | { readonly kind: 'memory'; readonly bytesMax: number }
   | {
@@ -64,6 +79,8 @@ export type ResolvedConfig = {
   readonly listen: ListenAddress;
   /** Null: clients speak in the clear. */
   readonly tls: ListenTls | null;
+  /** Null: no token is read. */
+  readonly jwt: JwtConfig | null;
   readonly http2: 'off' | 'alpn' | 'prior-knowledge';
   /** Null turns the port off. */
   readonly observe: ListenAddress | null;

@@ -91,6 +91,30 @@ export const scope = section({
     .describe(
       'Cookies that say whose key it is, besides the fields; for browsers, whose `Cookie` as a whole changes with every other cookie. Name the one of the session, where a session outlives the retries. Sent twice, 400.',
     ),
+  jwt: z
+    .union(
+      [
+        choice(['off']),
+        section({
+          claims: list(text('text', 128), 8, 'claims')
+            .min(1, { error: 'needs at least one claim' })
+            .describe(
+              'The claims that together say whose key it is, such as `[sub]`; the issuer always counts too. Each must be there as text. Name none that changes when a token is renewed.',
+            ),
+        }),
+      ],
+      { error: 'must be { claims: [sub] } or off' },
+    )
+    .prefault(D.scope.jwt)
+    .meta({ 'x-type': '`off` or a section' })
+    .describe(
+      'A verified JSON Web Token says whose key it is (`jwt` says whose tokens are believed): a retry with a renewed token is then the same request. `headers` begins empty. Without a token, as without fields; one that does not verify gets 401 `credential-invalid`, and nothing is looked up.',
+    ),
+  certificate: choice(['off', 'fingerprint', 'subject', 'san'])
+    .prefault(D.scope.certificate)
+    .describe(
+      'The client certificate, which `tls.clientCa` must have signed, says whose key it is. `fingerprint`: this very certificate, so that a renewed one is another caller. `subject` or `san`: the names in it, which every authority in `tls.clientCa` can give. `headers` begins empty.',
+    ),
   anonymous: choice(['refuse', 'allow'])
     .prefault(D.scope.anonymous)
     .describe(

@@ -12,6 +12,7 @@ import {
   webAddress,
 } from './field-http.ts';
 import { encryption } from './schema-encryption.ts';
+import { jwt } from './schema-jwt.ts';
 import { limitsSchema } from './schema-limits.ts';
 import { policySchema, routeSchema } from './schema-policy.ts';
 import { storeSchema } from './schema-store.ts';
@@ -41,6 +42,7 @@ export const topFields = {
       'Where clients connect. The default takes connections of this machine only; in a container use `0.0.0.0:8080`.',
     ),
   tls: tls.prefault(D.tls),
+  jwt: jwt.prefault(D.jwt),
   http2: http2.prefault(D.http2),
   observe: port(
     D.observe.listen,

@@ -72,6 +72,16 @@ const table = {
   'key-missing': { group: 'refused', outcome: 'rejected', meaning: '400: no key where one is required' },
   'key-invalid': { group: 'refused', outcome: 'rejected', meaning: '400: a key that is not well-formed' },
   'scope-missing': { group: 'refused', outcome: 'rejected', meaning: '400: nothing says whose key it is' },
+  'credential-invalid': {
+    group: 'refused',
+    outcome: 'rejected',
+    meaning: '401: the token that says whose key it is does not verify',
+  },
+  'verification-unavailable': {
+    group: 'refused',
+    outcome: 'rejected',
+    meaning: '503: what tokens are verified with is not to be had',
+  },
   'bad-request': {
     group: 'refused',
     outcome: 'rejected',

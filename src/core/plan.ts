@@ -1,3 +1,4 @@
+import type { Caller } from './caller.ts';
 import { classifyMethod, mayBeKeyed } from './classify.ts';
 import { trailersOn } from './grpc.ts';
 import { readHeadKey } from './key.ts';
@@ -8,7 +9,7 @@ import { demandOf, type PreconditionPolicy } from './precondition.ts';
 import type { SequencePolicy } from './producer.ts';
 import { readRepeatability } from './repeatability.ts';
 import { matchRoute, type RouteRequest } from './route.ts';
-import { readScope } from './scope.ts';
+import { readScope, type ScopeProblem } from './scope.ts';
 import { readSequence, type SequenceIds } from './sequence.ts';
 import { unreachable } from './unreachable.ts';
 import type { RequestHead } from './wire.ts';
@@ -21,8 +22,7 @@ export type SequenceProblem = 'sequence-missing' | 'sequence-invalid';
 export type PlanProblem =
   | 'key-missing'
   | 'key-invalid'
-  | 'scope-missing'
-  | 'bad-request'
+  | ScopeProblem
   | SequenceProblem
   | 'precondition-required'
   | 'precondition-invalid'
@@ -46,6 +46,8 @@ export type Planned =
       readonly key: string | null;
       readonly scope: Uint8Array;
     }
+  /** Whose key it is depends on a token that nobody has read yet: plan again once it is. */
+  | { readonly kind: 'unidentified'; readonly policy: RoutePolicy; readonly requestClass: RequestClass }
   | {
       readonly kind: 'sequenced';
       readonly policy: RoutePolicy;
@@ -85,8 +87,14 @@ export function policyFor({ routes, fallback }: RouteTable, request: RouteReques
 type Facts = { readonly host: string; readonly path: string };
 
 /** `wallMs` is asked only where a route judges dates. */
-export function plan(table: RouteTable, head: RequestHead, facts: Facts, wallMs: () => number): Planned {
-  const planned = planDated(planKey(table, head, facts), head, wallMs);
+export function plan(
+  table: RouteTable,
+  head: RequestHead,
+  facts: Facts,
+  wallMs: () => number,
+  caller: Caller,
+): Planned {
+  const planned = planDated(planKey(table, head, facts, caller), head, wallMs);
   return planned.kind === 'not-found' || planned.policy.precondition === null
     ? planned
     : planDemand(planned, planned.policy.precondition, head);
@@ -103,7 +111,7 @@ function planDated(planned: Planned, head: RequestHead, wallMs: () => number): P
   return { kind: 'refused', policy, requestClass, code: judged.code, detail: judged.detail };
 }
 
-function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {
+function planKey(table: RouteTable, head: RequestHead, facts: Facts, caller: Caller): Planned {
   const policy = policyFor(table, {
     method: head.method,
     host: facts.host,
@@ -118,7 +126,7 @@ function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {
     return { kind: 'refused', policy, requestClass, code: 'bad-request', detail: NOT_HTTP2 };
   // A safe request has nothing to protect; a key on it is ignored (RFC 9110 section 9.2.1).
   if (requestClass === 'safe') return { kind: 'bypass', policy, requestClass, why: 'safe' };
-  if (policy.sequence !== null) return planSequence(policy, policy.sequence, requestClass, head);
+  if (policy.sequence !== null) return planSequence(policy, policy.sequence, requestClass, head, caller);
   // A delivery whose signature counts is read whole, whether or not it turns out to have an id.
   const verified = policy.message !== null && policy.message.signature !== null;
   if (mayBeKeyed(requestClass, policy) === 'no' && !verified)
@@ -142,11 +150,11 @@ function planKey(table: RouteTable, head: RequestHead, facts: Facts): Planned {
           detail: missingKeyDetail(policy),
         };
       return verified || (isJsonRpc && policy.key.presence === 'required')
-        ? withScope(policy, requestClass, head, { kind: 'keyed', key: null })
+        ? withScope(policy, requestClass, head, caller, { kind: 'keyed', key: null })
         : { kind: 'bypass', policy, requestClass, why: 'no-key' };
     case 'key':
     case 'in-body':
-      return withScope(policy, requestClass, head, {
+      return withScope(policy, requestClass, head, caller, {
         kind: 'keyed',
         key: found.kind === 'key' ? found.key : null,
       });
@@ -176,6 +184,7 @@ function planSequence(
   { presence }: SequencePolicy,
   requestClass: RequestClass,
   head: RequestHead,
+  caller: Caller,
 ): Planned {
   const found = readSequence(head.rawHeaders);
   switch (found.kind) {
@@ -186,7 +195,7 @@ function planSequence(
         ? { kind: 'refused', policy, requestClass, code: 'sequence-missing', detail: MISSING_SEQUENCE }
         : { kind: 'bypass', policy, requestClass, why: 'no-sequence' };
     case 'sequence':
-      return withScope(policy, requestClass, head, { kind: 'sequenced', ids: found.ids });
+      return withScope(policy, requestClass, head, caller, { kind: 'sequenced', ids: found.ids });
     default:
       return unreachable(found);
   }
@@ -201,16 +210,17 @@ function withScope(
   policy: RoutePolicy,
   requestClass: RequestClass,
   head: RequestHead,
+  caller: Caller,
   named: Pick<Extract<Planned, { kind: 'keyed' }>, 'kind' | 'key'> | Pick<Sequenced, 'kind' | 'ids'>,
 ): Planned {
-  const scope = readScope(policy.scope, head);
+  const scope = readScope(policy.scope, head, caller);
   switch (scope.kind) {
     case 'scope':
       return { ...named, policy, requestClass, scope: scope.scope };
-    case 'missing':
-      return { kind: 'refused', policy, requestClass, code: 'scope-missing', detail: scope.detail };
-    case 'invalid':
-      return { kind: 'refused', policy, requestClass, code: 'bad-request', detail: scope.detail };
+    case 'unread':
+      return { kind: 'unidentified', policy, requestClass };
+    case 'unknown':
+      return { kind: 'refused', policy, requestClass, code: scope.code, detail: scope.detail };
     default:
       return unreachable(scope);
   }
@@ -222,7 +232,7 @@ function planDemand(
   precondition: PreconditionPolicy,
   head: RequestHead,
 ): Planned {
-  if (planned.kind === 'refused') return planned;
+  if (planned.kind === 'refused' || planned.kind === 'unidentified') return planned;
   const { policy, requestClass } = planned;
   const demand = demandOf(precondition, head);
   const executed = planned.kind === 'bypass' ? {} : ({ executed: 'unknown' } as const);

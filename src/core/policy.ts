@@ -41,6 +41,9 @@ export type ScopePolicy = {
   readonly sigv4?: 'access-key';
   /** Names of cookies, as they are written, that belong to the principal too. */
   readonly cookies?: readonly string[];
+  /** Of a verified token: its issuer and these claims, in order of their names. */
+  readonly jwt?: { readonly claims: readonly string[] };
+  readonly certificate?: 'fingerprint' | 'subject' | 'san';
 };
 
 export type MessagePolicy = {

@@ -51,11 +51,11 @@ async function producers(request: ReservedRequest): Promise<Ending> {
       wanted === 'GET' ? 'GET, HEAD, OPTIONS' : 'POST, OPTIONS',
     ]);
   const context = contextOf(request, policy);
-  const scope = readScope(policy.scope, head);
+  const scope = readScope(policy.scope, head, request.caller);
   if (scope.kind !== 'scope')
-    return answerProblem(context, scope.kind === 'missing' ? 'scope-missing' : 'bad-request', 'rejected', {
-      detail: scope.detail,
-    });
+    return scope.kind === 'unread'
+      ? answerProblem(context, 'verification-unavailable', 'rejected')
+      : answerProblem(context, scope.code, 'rejected', { detail: scope.detail });
   const caller: Caller = { request, context, sequence: policy.sequence, scope: scope.scope };
   const overload = engine.admission('keyed');
   if (overload !== null) return answerOverloaded(context, overload);

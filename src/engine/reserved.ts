@@ -1,7 +1,9 @@
+import { callerOf } from '../core/caller.ts';
 import { reservedName } from '../core/reserved.ts';
 import type { RequestHead } from '../core/wire.ts';
 import type { Incoming } from '../http/seam.ts';
 import { discovery } from './discovery.ts';
+import { identify } from './identify.ts';
 import { PRODUCERS } from './producers.ts';
 import { answerOwn, NOTHING_HERE, type Resource } from './resource.ts';
 import { refuse } from './respond.ts';
@@ -35,5 +37,8 @@ export async function answerReserved(
   if (!allowed.includes(method))
     return refuse(engine, snapshot, incoming, 'method-not-allowed', undefined, allow);
   const { head, host } = request;
-  return await resource.answer({ engine, snapshot, incoming, head, host, tail });
+  const stranger = callerOf(incoming.peer);
+  // Which route it is about is known only to the resource, so a token is read for all of them.
+  const caller = snapshot.tokens === null ? stranger : await identify(snapshot, head, stranger);
+  return await resource.answer({ engine, snapshot, incoming, head, caller, host, tail });
 }

@@ -1,3 +1,4 @@
+import type { Caller } from '../core/caller.ts';
 import type { RequestHead } from '../core/wire.ts';
 import type { Incoming } from '../http/seam.ts';
 import type { Ending, Engine, Snapshot } from './types.ts';
@@ -9,6 +10,7 @@ export type ReservedRequest = {
   readonly snapshot: Snapshot;
   readonly incoming: Incoming;
   readonly head: RequestHead;
+  readonly caller: Caller;
   readonly host: string;
   /** Of the path, what follows the name of the resource; `''` where nothing does. */
   readonly tail: string;

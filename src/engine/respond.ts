@@ -115,6 +115,8 @@ function sendProblem(
     'Date',
     new Date(engine.wallMs()).toUTCString(),
   ];
+  // RFC 9110 section 15.5.2: a 401 says what would be taken.
+  if (code === 'credential-invalid') rawHeaders.push('WWW-Authenticate', CHALLENGE);
   // A framing error leaves no trust in where the next request on this connection would begin.
   if (connection === 'close' || CLOSES.has(code)) rawHeaders.push('Connection', 'close');
   incoming.reply.send(
@@ -123,6 +125,8 @@ function sendProblem(
   );
   return { status: problem.status, bytesOut: problem.body.byteLength };
 }
+
+const CHALLENGE = 'Bearer error="invalid_token"';
 
 const NOT_READDRESSED =
   'The first request with this key was executed. What is kept of its answer has no message that could be given the id of this one; ask the server for the result.';

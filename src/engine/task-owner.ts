@@ -1,3 +1,4 @@
+import type { Caller } from '../core/caller.ts';
 import { policiesOf } from '../core/plan.ts';
 import type { RoutePolicy } from '../core/policy.ts';
 import { readScope } from '../core/scope.ts';
@@ -18,7 +19,12 @@ export type FoundTask = {
  * Null: not a task of who asks. Every scope that a route has is tried, so that the time taken does not tell what an id
  * belongs to; there are as many as the file has different ones.
  */
-export function findTask({ config, secrets }: Snapshot, head: RequestHead, id: TaskId): FoundTask | null {
+export function findTask(
+  { config, secrets }: Snapshot,
+  head: RequestHead,
+  caller: Caller,
+  id: TaskId,
+): FoundTask | null {
   const scopes = new Map<string, Uint8Array | null>();
   const owned: FoundTask[] = [];
   for (const policy of policiesOf(config)) {
@@ -27,7 +33,7 @@ export function findTask({ config, secrets }: Snapshot, head: RequestHead, id: T
     const name = JSON.stringify(policy.scope);
     let scope = scopes.get(name);
     if (scope === undefined) {
-      scope = ownScope(policy, secrets, head, id);
+      scope = ownScope(policy, secrets, head, caller, id);
       scopes.set(name, scope);
     }
     if (scope !== null) owned.push({ policy, task, scope });
@@ -40,9 +46,10 @@ function ownScope(
   policy: RoutePolicy,
   secrets: readonly Uint8Array[],
   head: RequestHead,
+  caller: Caller,
   id: TaskId,
 ): Uint8Array | null {
-  const read = readScope(policy.scope, head);
+  const read = readScope(policy.scope, head, caller);
   if (read.kind !== 'scope') return null;
   const fits = secrets.filter((secret) => belongsTo(id, secret, read.scope) === 'yes');
   return fits.length > 0 ? read.scope : null;

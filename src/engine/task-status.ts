@@ -27,10 +27,10 @@ type Asked = {
 };
 
 export async function taskStatus(request: ReservedRequest): Promise<Ending> {
-  const { engine, snapshot, incoming, head, tail } = request;
+  const { engine, snapshot, incoming, head, caller, tail } = request;
   const [idText = '', part = '', ...more] = tail.split('/');
   const id = parseTaskId(idText);
-  const found = id === null ? null : findTask(snapshot, head, id);
+  const found = id === null ? null : findTask(snapshot, head, caller, id);
   const isHere = more.length === 0 && (part === '' || part === 'response');
   // One answer for what never was, what is another's and what is nobody's; none of them asks the store.
   if (id === null || found === null || !isHere) return refuse(engine, snapshot, incoming, 'task-unknown');

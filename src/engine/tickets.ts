@@ -88,14 +88,14 @@ function answerWanted(request: ReservedRequest, wanted: Wanted): Ending {
   const policy = wantedPolicy(request, wanted);
   const ticket = policy?.ticket ?? null;
   if (policy === null || ticket === null) return refuse(engine, snapshot, incoming, 'not-found', NO_TICKETS);
-  const scope = readScope(policy.scope, head);
+  const scope = readScope(policy.scope, head, request.caller);
   switch (scope.kind) {
     case 'scope':
       return issue(request, policy, ticket, scope.scope);
-    case 'missing':
-      return refuse(engine, snapshot, incoming, 'scope-missing', scope.detail);
-    case 'invalid':
-      return refuse(engine, snapshot, incoming, 'bad-request', scope.detail);
+    case 'unknown':
+      return refuse(engine, snapshot, incoming, scope.code, scope.detail);
+    case 'unread':
+      return refuse(engine, snapshot, incoming, 'verification-unavailable');
     default:
       return unreachable(scope);
   }

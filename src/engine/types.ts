@@ -10,6 +10,7 @@ import type { Metrics } from '../observe/metrics.ts';
 import type { ProblemCode } from '../problems/registry.ts';
 import type { Store } from '../store/contract.ts';
 import type { KeepAlive } from '../store/keep-alive.ts';
+import type { TokenDesk } from '../tokens/token-desk.ts';
 import type { Admission } from './admission.ts';
 import type { LockKeeper } from './lock-keeper.ts';
 import type { ObservedLog } from './observed-log.ts';
@@ -62,6 +63,8 @@ export type Snapshot = {
   readonly secrets: readonly Uint8Array[];
   /** Null: responses are stored as they are. */
   readonly sealing: Sealing | null;
+  /** Null: no token is read. */
+  readonly tokens: TokenDesk | null;
   readonly guardLimits: GuardLimits;
   readonly reliedOn: ReadonlySet<string>;
   readonly forwardingOf: (peerAddress: string) => 'trusted' | 'untrusted';

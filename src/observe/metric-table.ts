@@ -1,4 +1,6 @@
 // tidy: one table.
+
+import { TOKEN_RESULTS } from '../core/caller.ts';
 import { JSON_RPC_KINDS } from '../core/json-rpc.ts';
 import { OUTCOMES, REQUEST_CLASSES } from '../core/outcome.ts';
 import { OVERLOADS } from '../core/overload.ts';
@@ -408,6 +410,14 @@ export const METRICS = {
     kind: 'counter',
     help: 'Answers made by Onceward itself, by problem code.',
     labels: [{ name: 'code', values: PROBLEM_CODES }],
+    buckets: [],
+    start: 'zero',
+  },
+  tokens: {
+    name: 'onceward_tokens_read_total',
+    kind: 'counter',
+    help: 'Tokens that were looked for to tell whose key it is, by what came of it; cached: verified before by the same keys.',
+    labels: [{ name: 'result', values: TOKEN_RESULTS }],
     buckets: [],
     start: 'zero',
   },

@@ -1,3 +1,5 @@
+// tidy: one method for each thing that is counted.
+import type { TokenResult } from '../core/caller.ts';
 import { JSON_RPC_KINDS, type JsonRpcMessage } from '../core/json-rpc.ts';
 import { OUTCOMES, type Outcome, type RequestClass } from '../core/outcome.ts';
 import type { Overload } from '../core/overload.ts';
@@ -64,6 +66,7 @@ export type Metrics = Scraped & {
   sequenced(route: string, place: SequencePlace): void;
   producer(event: ProducerEvent): void;
   version(route: string, effect: VersionEffect): void;
+  tokenRead(result: TokenResult): void;
   problem(code: ProblemCode): void;
   overloaded(overload: Overload): void;
   configReload(result: ReloadResult): void;
@@ -202,11 +205,19 @@ export function createMetrics(options: MetricsOptions): Metrics {
       overloads.get(overload).value += 1;
     },
     ...createLifeCounts(families),
+    tokenRead: createTokenCount(families),
     ensureRoute,
     render: async (accept) => {
       const [facts, ofProcess] = await Promise.all([scraped.facts(), scraped.ofProcess()]);
       return scrapeOf([...scraped.counted(), ...facts, ...ofProcess], accept);
     },
+  };
+}
+
+function createTokenCount(families: Families): Metrics['tokenRead'] {
+  const tokens = preset(METRICS.tokens.labels[0].values, (result) => families.tokens.child([result]));
+  return (result) => {
+    tokens.get(result).value += 1;
   };
 }
 

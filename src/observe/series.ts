@@ -72,6 +72,7 @@ export function createFamilies() {
     producers: numberFamily(METRICS.producers),
     versions: numberFamily(METRICS.versions),
     problems: numberFamily(METRICS.problems),
+    tokens: numberFamily(METRICS.tokens),
     overloads: numberFamily(METRICS.overloads),
     configReloads: numberFamily(METRICS.configReloads),
     workerRestarts: numberFamily(METRICS.workerRestarts),
@@ -109,6 +110,7 @@ export function createScraped(families: Families, options: ScrapedOptions): Scra
       numberSamples(families.producers),
       numberSamples(families.versions),
       numberSamples(families.problems),
+      numberSamples(families.tokens),
       singleSample(METRICS.logLinesDropped, options.logLinesDropped()),
     ],
     async facts() {

@@ -9,6 +9,8 @@ export const GRPC_STATUS_OF: Readonly<Record<ProblemCode, number>> = {
   'key-missing': 3,
   'key-invalid': 3,
   'scope-missing': 16,
+  'credential-invalid': 16,
+  'verification-unavailable': 14,
   'signature-invalid': 16,
   'ticket-unknown': 9,
   // Not ALREADY_EXISTS, which some callers take for a success.

@@ -57,6 +57,28 @@ const table = {
       'A key belongs to a caller, and this one is not known; nothing was executed. Send the request with its credentials.',
     clause: 'draft-ietf-httpapi-idempotency-key-header-07 section 5',
   },
+  'credential-invalid': {
+    status: 401,
+    title: 'The credential of this request is not valid',
+    retryable: false,
+    sameKey: true,
+    executed: 'unknown',
+    retryAfterMs: null,
+    detail:
+      'Whose key this is cannot be told, or its answer not be given, without a valid credential; this attempt was not sent to the backend. Get a fresh credential, and retry with the same key.',
+    clause: 'RFC 6750 section 3.1',
+  },
+  'verification-unavailable': {
+    status: 503,
+    title: 'The credential of this request cannot be judged now',
+    retryable: true,
+    sameKey: true,
+    executed: 'unknown',
+    retryAfterMs: 1_000,
+    detail:
+      'What the credential would be judged by is not to be had; this attempt was not sent to the backend. Retry with the same key.',
+    clause: 'RFC 9110 section 15.6.4',
+  },
   'signature-invalid': {
     status: 400,
     title: 'The signature of this delivery is not valid',

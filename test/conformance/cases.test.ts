@@ -54,6 +54,8 @@ it('every problem that a client can be brought to see has a case', () => {
   // These take a store, a load, a drain, a port, a configuration that fails or a route of their own: test/http,
   // test/e2e and test/faults have them.
   const elsewhere = [
+    'credential-invalid',
+    'verification-unavailable',
     'ticket-unknown',
     'signature-invalid',
     'locked',

@@ -28,6 +28,8 @@ export const PROBLEM_FACTS: Readonly<Record<string, ProblemFacts>> = {
   'key-missing': row(400, false, false, 'no', 'Idempotency-Key is missing'),
   'key-invalid': row(400, false, false, 'no'),
   'scope-missing': row(400, false, false, 'no'),
+  'credential-invalid': row(401, false, true, 'unknown'),
+  'verification-unavailable': row(503, true, true, 'unknown'),
   'ticket-unknown': row(412, false, false, 'unknown'),
   'signature-invalid': row(400, false, undefined, 'no'),
   'key-reused': row(422, false, false, 'no', 'Idempotency-Key is already used'),

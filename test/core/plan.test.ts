@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { loadConfigText } from '../../src/config/load.ts';
+import { STRANGER } from '../../src/core/caller.ts';
 import { missingKeyDetail, type Planned, plan, type RouteTable } from '../../src/core/plan.ts';
 import type { RequestHead } from '../../src/core/wire.ts';
 
@@ -28,7 +29,7 @@ function planned(
   of: RouteTable = TABLE,
 ): Planned {
   const head: RequestHead = { method, target: path, httpVersion: '1.1', rawHeaders };
-  return plan(of, head, { host: 'h', path: path.split('?')[0] ?? '' }, () => 0);
+  return plan(of, head, { host: 'h', path: path.split('?')[0] ?? '' }, () => 0, STRANGER);
 }
 
 describe('what the head of a request decides', () => {
@@ -190,6 +191,7 @@ routes:
         { method: 'POST', target: '/', httpVersion: '1.1', rawHeaders: ['X-Env', 'prod'] },
         { host: 'i', path: '/' },
         () => 0,
+        STRANGER,
       ).kind,
     ).toBe('not-found');
   });

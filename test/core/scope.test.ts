@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { STRANGER } from '../../src/core/caller.ts';
 import type { ScopePolicy } from '../../src/core/policy.ts';
 import { readScope } from '../../src/core/scope.ts';
 import { headWith } from '../support/request-head.ts';
@@ -13,8 +14,9 @@ const BY_TENANT_AND_USER: ScopePolicy = {
 
 /** The scope in hexadecimal, or the kind. */
 function scopeOf(policy: ScopePolicy, ...rawHeaders: readonly string[]): string {
-  const found = readScope(policy, headWith(...rawHeaders));
-  return found.kind === 'scope' ? Buffer.from(found.scope).toString('hex') : found.kind;
+  const found = readScope(policy, headWith(...rawHeaders), STRANGER);
+  if (found.kind === 'scope') return Buffer.from(found.scope).toString('hex');
+  return found.kind === 'unknown' ? found.code : found.kind;
 }
 
 describe('a scope', () => {
@@ -44,22 +46,23 @@ describe('a scope', () => {
   });
 
   it.each([
-    [[], 'missing'],
-    [['Authorization', ''], 'missing'],
-    [['Authorization', 'a', 'authorization', 'a'], 'invalid'],
-    [['Authorization', 'a', 'authorization', 'b'], 'invalid'],
-    [['Authorization', '', 'authorization', 'b'], 'invalid'],
+    [[], 'scope-missing'],
+    [['Authorization', ''], 'scope-missing'],
+    [['Authorization', 'a', 'authorization', 'a'], 'bad-request'],
+    [['Authorization', 'a', 'authorization', 'b'], 'bad-request'],
+    [['Authorization', '', 'authorization', 'b'], 'bad-request'],
   ])('%j gives %s where anonymous is refused', (rawHeaders, expected) => {
     expect(scopeOf(BY_CREDENTIAL, ...rawHeaders)).toBe(expected);
   });
 
   it('repeated is invalid where anonymous is allowed, too', () => {
-    expect(scopeOf(OPEN, 'Authorization', 'a', 'Authorization', 'b')).toBe('invalid');
+    expect(scopeOf(OPEN, 'Authorization', 'a', 'Authorization', 'b')).toBe('bad-request');
   });
 
   it('says which field is missing', () => {
-    expect(readScope(BY_TENANT_AND_USER, headWith())).toEqual({
-      kind: 'missing',
+    expect(readScope(BY_TENANT_AND_USER, headWith(), STRANGER)).toEqual({
+      kind: 'unknown',
+      code: 'scope-missing',
       detail:
         'A request with a key needs x-tenant or x-user: keys belong to a caller, and this one is not known.',
     });
@@ -142,13 +145,13 @@ describe('a scope by cookie', () => {
   });
 
   it.each([
-    [['Cookie', 'sid=a; sid=b'], 'invalid'],
-    [['Cookie', 'sid=a', 'Cookie', 'sid=a'], 'invalid'],
-    [['Cookie', 'sid='], 'missing'],
-    [['Cookie', 'SID=a'], 'missing'],
-    [['Cookie', 'xsid=a; sid'], 'missing'],
-    [['Cookie', ''], 'missing'],
-    [[], 'missing'],
+    [['Cookie', 'sid=a; sid=b'], 'bad-request'],
+    [['Cookie', 'sid=a', 'Cookie', 'sid=a'], 'bad-request'],
+    [['Cookie', 'sid='], 'scope-missing'],
+    [['Cookie', 'SID=a'], 'scope-missing'],
+    [['Cookie', 'xsid=a; sid'], 'scope-missing'],
+    [['Cookie', ''], 'scope-missing'],
+    [[], 'scope-missing'],
   ])('%j gives %s', (rawHeaders, expected) => {
     expect(scopeOf(BY_SESSION, ...rawHeaders)).toBe(expected);
   });
@@ -167,8 +170,8 @@ describe('a scope by cookie', () => {
   });
 
   it('says which cookie is missing', () => {
-    const found = readScope(BY_SESSION, headWith());
+    const found = readScope(BY_SESSION, headWith(), STRANGER);
 
-    expect(found.kind === 'missing' ? found.detail : '').toContain('the cookie sid');
+    expect(found.kind === 'unknown' ? found.detail : '').toContain('the cookie sid');
   });
 });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { STRANGER } from '../../src/core/caller.ts';
 import { fingerprint } from '../../src/core/fingerprint.ts';
 import { fingerprintPolicyId } from '../../src/core/fingerprint-policy.ts';
 import type { FingerprintPolicy, ScopePolicy } from '../../src/core/policy.ts';
@@ -138,26 +139,30 @@ describe('a scope', () => {
   });
 
   it('is the SHA-256 of its fields, each with its name and length, or marked as not there', () => {
-    expect(readScope(refuse, headWith('X-Tenant', '~', 'X-User', 'ada'))).toEqual(
+    expect(readScope(refuse, headWith('X-Tenant', '~', 'X-User', 'ada'), STRANGER)).toEqual(
       scope('c8:x-tenant=1:~6:x-user=3:ada'),
     );
-    expect(readScope(refuse, headWith('X-User', 'ada'))).toEqual(scope('c8:x-tenant-6:x-user=3:ada'));
-    expect(readScope(allow, headWith('X-User', '', 'X-Tenant', 't'))).toEqual(
+    expect(readScope(refuse, headWith('X-User', 'ada'), STRANGER)).toEqual(
+      scope('c8:x-tenant-6:x-user=3:ada'),
+    );
+    expect(readScope(allow, headWith('X-User', '', 'X-Tenant', 't'), STRANGER)).toEqual(
       scope('c8:x-tenant=1:t6:x-user-'),
     );
   });
 
   it('of nobody is one byte that no digest has, where that is allowed', () => {
-    expect(readScope(allow, headWith())).toEqual({ kind: 'scope', scope: Uint8Array.of(0x61) });
+    expect(readScope(allow, headWith(), STRANGER)).toEqual({ kind: 'scope', scope: Uint8Array.of(0x61) });
   });
 
   it('that cannot be told says why', () => {
-    expect(readScope(refuse, headWith('X-User', 'a', 'x-user', 'a'))).toEqual({
-      kind: 'invalid',
+    expect(readScope(refuse, headWith('X-User', 'a', 'x-user', 'a'), STRANGER)).toEqual({
+      kind: 'unknown',
+      code: 'bad-request',
       detail: 'The field x-user is repeated; it says who is asking and must be there once.',
     });
-    expect(readScope({ headers: [], anonymous: 'refuse' }, headWith())).toEqual({
-      kind: 'missing',
+    expect(readScope({ headers: [], anonymous: 'refuse' }, headWith(), STRANGER)).toEqual({
+      kind: 'unknown',
+      code: 'scope-missing',
       detail: 'A request with a key needs a scope: keys belong to a caller, and this one is not known.',
     });
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { STRANGER } from '../../src/core/caller.ts';
 import type { RoutePolicy } from '../../src/core/policy.ts';
 import { recordKey } from '../../src/core/record-key.ts';
 import type { TaskPolicy } from '../../src/core/task.ts';
@@ -114,7 +115,7 @@ describe('whose a task is', () => {
     const routes = ['first', 'second', 'third'].map((name) => policyOf(name, anonymous));
     const { snapshot } = stage([OLD], routes);
 
-    const found = routes.map(({ name }) => findTask(snapshot, head, idOf(name))?.policy.name);
+    const found = routes.map(({ name }) => findTask(snapshot, head, STRANGER, idOf(name))?.policy.name);
 
     expect(found).toEqual(['first', 'second', 'third']);
   });
@@ -123,21 +124,21 @@ describe('whose a task is', () => {
     const renamed = stage([OLD], [policyOf('renamed', anonymous)]).snapshot;
     const without = stage([OLD], [policyOf('charges', { ...anonymous, task: null })]).snapshot;
 
-    expect(findTask(renamed, head, idOf('charges'))?.policy.name).toBe('renamed');
-    expect(findTask(without, head, idOf('charges'))).toBeNull();
+    expect(findTask(renamed, head, STRANGER, idOf('charges'))?.policy.name).toBe('renamed');
+    expect(findTask(without, head, STRANGER, idOf('charges'))).toBeNull();
   });
 
   it('is told under any secret that is configured, and under no other', () => {
     const policies = [policyOf('charges', anonymous)];
 
-    expect(findTask(stage([NEW, OLD], policies).snapshot, head, idOf('charges'))).not.toBeNull();
-    expect(findTask(stage([NEW], policies).snapshot, head, idOf('charges'))).toBeNull();
+    expect(findTask(stage([NEW, OLD], policies).snapshot, head, STRANGER, idOf('charges'))).not.toBeNull();
+    expect(findTask(stage([NEW], policies).snapshot, head, STRANGER, idOf('charges'))).toBeNull();
   });
 
   it('is nobody’s where who asks is not known', () => {
     const named = policyOf('charges', { scope: { headers: ['authorization'], anonymous: 'refuse' } });
 
-    expect(findTask(stage([OLD], [named]).snapshot, head, idOf('charges'))).toBeNull();
+    expect(findTask(stage([OLD], [named]).snapshot, head, STRANGER, idOf('charges'))).toBeNull();
   });
 });
 
@@ -156,7 +157,15 @@ describe('while the store is away', () => {
       const tail = taskId(OLD, nameOf(scope, 'charges'), scope);
       const { engine, incoming, head } = context;
 
-      const ending = await taskStatus({ engine, snapshot, incoming, head, host: 'h', tail });
+      const ending = await taskStatus({
+        engine,
+        snapshot,
+        incoming,
+        head,
+        caller: STRANGER,
+        host: 'h',
+        tail,
+      });
 
       expect(ending.outcome).toBe('store_unavailable');
       expect(sent[0]).toMatchObject({ status: 503, body: { code: 'store-unavailable' } });

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { STRANGER } from '../../src/core/caller.ts';
 import { recordKey } from '../../src/core/record-key.ts';
 import { readScope } from '../../src/core/scope.ts';
 import { baseConfig, temporaryFolder } from '../support/child-proxy.ts';
@@ -82,6 +83,7 @@ export function stagedRecordKey(key: string): string {
   const scope = readScope(
     { headers: ['authorization'], anonymous: 'refuse' },
     { method: 'POST', target: '/', httpVersion: '1.1', rawHeaders },
+    STRANGER,
   );
   if (scope.kind !== 'scope') throw new Error('a keyed request has a scope');
   return recordKey(Buffer.from(SECRET, 'utf8'), 'default', scope.scope, key);

@@ -24,6 +24,8 @@ const TABLE = [
   ['key-missing', 400, false, false, 'no'],
   ['key-invalid', 400, false, false, 'no'],
   ['scope-missing', 400, false, false, 'no'],
+  ['credential-invalid', 401, false, true, 'unknown'],
+  ['verification-unavailable', 503, true, true, 'unknown'],
   ['signature-invalid', 400, false, undefined, 'no'],
   ['ticket-unknown', 412, false, false, 'unknown'],
   ['key-reused', 422, false, false, 'no'],

@@ -23,13 +23,15 @@ const DIRECTION: Readonly<Record<string, readonly string[]>> = {
   http: ['core', 'http', 'problems'],
   observe: ['core', 'observe', 'problems', 'store'],
   admin: ['core', 'admin', 'observe', 'http', 'problems', 'store'],
-  engine: ['core', 'engine', 'http', 'store', 'observe', 'problems', 'config'],
-  cli: ['core', 'cli', 'config', 'http', 'engine', 'problems', 'store', 'observe', '*'],
+  tokens: ['core', 'tokens', 'config'],
+  engine: ['core', 'engine', 'http', 'store', 'observe', 'problems', 'config', 'tokens'],
+  cli: ['core', 'cli', 'config', 'http', 'engine', 'problems', 'store', 'observe', 'tokens', '*'],
 };
 
 /** Which packages of others a folder may use; a driver stays inside its store. */
 const PACKAGES: readonly { readonly name: string; readonly within: string }[] = [
   { name: 'undici', within: 'src/http/' },
+  { name: 'jose', within: 'src/tokens/' },
   { name: 'ioredis', within: 'src/store/redis/' },
   { name: 'lmdb', within: 'src/store/lmdb/' },
   { name: 'pg', within: 'src/store/postgres/' },

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ResolvedConfig } from '../../config/resolved.ts';
 import { findBodyKey } from '../../core/body-key.ts';
+import type { Caller } from '../../core/caller.ts';
 import { type Decision, decide } from '../../core/decide.ts';
 import type { DialectPolicy } from '../../core/dialect.ts';
 import { fingerprint } from '../../core/fingerprint.ts';
@@ -94,6 +95,7 @@ export function explainRequest(
   config: ResolvedConfig,
   { head: received, body }: DescribedRequest,
   wallMs: () => number,
+  caller: Caller,
 ): Explanation {
   const guarded = guard(received, guardLimits(config), reliedOn(config));
   if (guarded.kind === 'refused')
@@ -107,7 +109,7 @@ export function explainRequest(
     };
   const head = { ...received, target: guarded.target };
   if (reservedRest(config.reserved, guarded.path) !== null) return { kind: 'reserved' };
-  const planned = plan(config, head, guarded, wallMs);
+  const planned = plan(config, head, guarded, wallMs, caller);
   switch (planned.kind) {
     case 'not-found':
       return {
@@ -146,6 +148,8 @@ export function explainRequest(
         identity: identityOf(policy, scope, head, body),
       };
     }
+    case 'unidentified':
+      throw new Error('a token that was read counts as not read');
     case 'keyed':
       break;
     default:
@@ -235,6 +239,12 @@ function identityOf(
       const isThere = cookieValues(head.rawHeaders, name).some((value) => value !== '');
       return { name: `cookie ${name}`, state: isThere ? 'present' : 'absent' };
     }),
+    ...(policy.scope.jwt?.claims ?? []).map((name): FieldPresence => {
+      return { name: `claim ${name}`, state: scope.byteLength === 1 ? 'absent' : 'present' };
+    }),
+    ...(policy.scope.certificate === undefined
+      ? []
+      : [{ name: 'client certificate', state: scope.byteLength === 1 ? 'absent' : 'present' } as const]),
   ];
   return {
     scope: {

@@ -137,7 +137,7 @@ export function createProxy(options: ProxyOptions): ProxyProcess {
     newOwner: newId,
     newUuid: newId,
   });
-  const snapshot: Snapshot = createSnapshot(config, options.upstream, [options.secret]);
+  const snapshot: Snapshot = createSnapshot(config, options.upstream, [options.secret], null);
   const proxy: ProxyProcess = {
     party: options.party,
     engine,

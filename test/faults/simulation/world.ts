@@ -1,4 +1,5 @@
 import type { ResolvedConfig } from '../../../src/config/resolved.ts';
+import { STRANGER } from '../../../src/core/caller.ts';
 import type { RoutePolicy, StatusTable } from '../../../src/core/policy.ts';
 import { recordKey } from '../../../src/core/record-key.ts';
 import { readScope } from '../../../src/core/scope.ts';
@@ -256,7 +257,7 @@ function workOutRecordKey(policy: RoutePolicy, principal: string, key: string): 
     rawHeaders: ['Authorization', principal],
     httpVersion: '1.1' as const,
   };
-  const scope = readScope(policy.scope, head);
+  const scope = readScope(policy.scope, head, STRANGER);
   if (scope.kind !== 'scope') throw new Error('no scope');
   return recordKey(SECRET, policy.keyspace, scope.scope, key);
 }
