@@ -63,8 +63,7 @@ export function createFront(options: FrontOptions, handlers: FrontHandlers): Fro
       handshakesFailed += 1;
       socket.destroy();
     } else if (h2 !== null && socket.alpnProtocol === 'h2') h2.take(socket);
-    else if (h2 !== null && http2 === 'prior-knowledge' && socket.alpnProtocol === false)
-      sniff(socket, options, h2, toHttp1);
+    // Nobody knows HTTP/2 beforehand here: over TLS it takes ALPN (RFC 9113 section 3.2).
     else toHttp1();
   });
   return {

@@ -6,8 +6,10 @@ import type { Reply } from './seam.ts';
 /** Fields of a connection, which HTTP/2 forbids (RFC 9113 section 8.2.2). */
 const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   'connection',
+  'http2-settings',
   'keep-alive',
   'proxy-connection',
+  'te',
   'transfer-encoding',
   'upgrade',
 ]);
@@ -41,7 +43,7 @@ export class H2Reply implements Reply {
     stream.on('error', () => undefined);
     stream.on('timeout', () => stream.close(constants.NGHTTP2_CANCEL));
     stream.on('wantTrailers', () => {
-      if (this.#state === 'ended') stream.sendTrailers(this.#wanted());
+      if (this.#state === 'ended') this.#submit(() => stream.sendTrailers(this.#wanted()));
     });
     // Answered before the end of an upload that nobody will read (RFC 9113 section 8.1).
     stream.on('finish', () => {
@@ -56,10 +58,8 @@ export class H2Reply implements Reply {
   informational(head: ResponseHead): void {
     // 100 is ours to send; there is no 101 in HTTP/2 (RFC 9113 section 8.6).
     if (this.#state !== 'open' || head.status < 102) return;
-    this.#stream.additionalHeaders({
-      ...fieldsOf(informationalHeaders(head.rawHeaders)),
-      ':status': head.status,
-    });
+    const fields = fieldsOf(informationalHeaders(head.rawHeaders));
+    this.#submit(() => this.#stream.additionalHeaders({ ...fields, ':status': head.status }));
   }
 
   send(head: ResponseHead, body: Uint8Array | null): void {
@@ -143,11 +143,15 @@ export class H2Reply implements Reply {
       // an answer that broke off would be a whole one to its client.
       waitForTrailers: end === 'body-follows',
     };
+    // The types ask for strings; node takes the status as the number it is.
+    this.#submit(() => this.#stream.respond(lines as string[], options));
+  }
+
+  /** node throws where the client went away in this very moment, and where a field has no place in HTTP/2. */
+  #submit(frames: () => void): void {
     try {
-      // The types ask for strings; node takes the status as the number it is.
-      this.#stream.respond(lines as string[], options);
+      frames();
     } catch {
-      // The client went away in this very moment, or a field has no place in HTTP/2.
       this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     }
   }

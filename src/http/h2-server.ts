@@ -51,11 +51,15 @@ export function createH2Server(options: H2ServerOptions): H2Server {
     maxSettings: 16,
     streamResetBurst: RESET_BURST,
     streamResetRate: RESET_RATE,
+    // What a backend says twice is passed on twice, as in HTTP/1.1.
+    strictSingleValueFields: false,
   });
   server.on('session', (session) => {
     const peer = options.peerOf(session.socket);
     open.set(session, 0);
-    session.setTimeout(options.headTimeoutMs, () => {
+    session.setTimeout(options.headTimeoutMs);
+    // Every time: it also fires while an answer takes long, and must fire again after it.
+    session.on('timeout', () => {
       if (open.get(session) === 0) session.close(() => session.destroy());
     });
     session.on('error', () => session.destroy());

@@ -141,4 +141,13 @@ describe('a connection of HTTP/2', () => {
 
     await peer.closed();
   });
+
+  it('that has been of use is closed when it is idle for as long as is allowed', async () => {
+    const { proxy } = await stageH2('clear', 'limits: { idleTimeout: 200ms }');
+    const peer = await connectFrames(proxy.port);
+    peer.send(get(1));
+    await peer.next(({ type, flags }) => type === FRAME.data && (flags & FLAG.endStream) !== 0);
+
+    await peer.closed();
+  });
 });
