@@ -1,0 +1,94 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startProxyWith, type TestProxy } from '../support/proxy.ts';
+import { describeWithVectors } from '../support/vectors.ts';
+import { attack } from './oracle.ts';
+import { parseAnswer, valuesOf } from './strict-http.ts';
+
+/** The responses of llhttp from a backend: what is kept is what a strict parser takes for one whole answer. */
+
+let proxy: TestProxy;
+let payload = Buffer.alloc(0);
+const server = createServer({ noDelay: true }, (socket) => {
+  socket.on('error', () => undefined);
+  socket.on('data', () => socket.end(payload));
+});
+
+beforeAll(async () => {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  proxy = await startProxyWith(
+    [
+      'listen: 127.0.0.1:0',
+      'observe: off',
+      'admin: off',
+      `upstream: { url: "http://127.0.0.1:${address.port}", headTimeout: 2s, lateAnswer: 0s }`,
+      'store: "memory:"',
+      'defaults: { scope: { anonymous: allow } }',
+      'drain: { timeout: 0s }',
+    ].join('\n'),
+  );
+});
+afterAll(async () => {
+  await proxy.close();
+  server.close();
+});
+
+type Vector = { readonly id: string; readonly type: string; readonly payload_b64: string };
+
+function vectorsOf(json: unknown): readonly Vector[] {
+  if (typeof json !== 'object' || json === null || !('vectors' in json) || !Array.isArray(json.vectors))
+    return [];
+  return json.vectors.filter(({ type }) => type !== 'request');
+}
+
+/**
+ * Lone carriage returns behind the status line: the parser of our HTTP client takes them for its end, and shows no bytes.
+ * Where the body ends is not in doubt (docs/guarantees.md, known limits).
+ */
+const TAKEN = ['response/invalid.md: Bare CR followed by CR after response line'];
+
+/** As a strict parser reads it: without chunk extensions and an empty line before, which are allowed to be there. */
+function plain(bytes: Buffer): Buffer {
+  const text = bytes.toString('latin1').replace(/^\r\n/, '');
+  return Buffer.from(text.replace(/\r\n([0-9a-fA-F]+);[^\r\n]*(?=\r\n)/g, '\r\n$1'), 'latin1');
+}
+
+describeWithVectors('the responses of llhttp', ['llhttp-vectors.json'], (read) => {
+  const vectors = vectorsOf(read('llhttp-vectors.json'));
+
+  it('are dozens', () => {
+    expect(vectors.length).toBeGreaterThan(40);
+  });
+
+  it.each(vectors.map((vector, at) => ({ ...vector, at })))(
+    '$id: kept only as one whole answer',
+    async ({ id, payload_b64, at }) => {
+      payload = Buffer.from(payload_b64, 'base64');
+      const parts = [
+        Buffer.from(`POST /v HTTP/1.1\r\nHost: a\r\nIdempotency-Key: k-${at}\r\nContent-Length: 0\r\n\r\n`),
+      ];
+
+      const first = await attack(proxy.port, { parts });
+      const second = await attack(proxy.port, { parts });
+
+      expect([...first.faults, ...second.faults]).toEqual([]);
+      const [again] = second.answers;
+      if (
+        again !== undefined &&
+        valuesOf(again.fields, 'idempotency-status').includes('replayed') &&
+        !TAKEN.includes(id)
+      ) {
+        const strict = parseAnswer(plain(payload), 'POST', 'closed');
+        expect(strict).toMatchObject({ kind: 'message', message: { status: again.status, end: 'proven' } });
+        expect(strict.kind === 'message' && again.body.equals(strict.message.body)).toBe(true);
+      }
+      // Nothing of a message behind the first is ever an answer.
+      expect(first.answers.length).toBeLessThanOrEqual(1);
+      expect(proxy.lines.filter(({ level }) => level === 'error')).toEqual([]);
+    },
+  );
+});
