@@ -15,6 +15,11 @@ import { connectionOptions, serverNameOf } from './upstream-tls.ts';
 
 /** Of one connection; the backend may allow fewer. */
 const STREAMS_MAX = 100;
+/**
+ * node counts the bodies that wait to be sent, and refuses answers once it is used up: bodies have a budget of their
+ * own, and heads are bounded by their size and by STREAMS_MAX.
+ */
+const SESSION_MEMORY_MIB_MAX = 4_096;
 /** A connection without streams is closed after it. */
 const IDLE_MS = 4_000;
 /**
@@ -168,7 +173,7 @@ class Pool {
       createConnection: () => socket,
       settings: { enablePush: false, maxHeaderListSize: 64 * 1024 },
       maxHeaderListPairs: 512,
-      maxSessionMemory: 10,
+      maxSessionMemory: SESSION_MEMORY_MIB_MAX,
       maxOutstandingPings: 10,
       maxSettings: 16,
     });
@@ -185,6 +190,12 @@ class Pool {
       session.destroy();
     }, connectMs);
     // The first frame of a backend: until it has come, whoever listens there may speak another protocol.
+    // Not in the handshake: a session that is set up over a destroyed socket ends the whole process.
+    session.once('connect', () => {
+      if (!origin.startsWith('https:') || session.alpnProtocol === 'h2') return;
+      line.error = Object.assign(new Error('the backend does not speak HTTP/2'), { code: 'ERR_TLS_ALPN' });
+      session.destroy();
+    });
     session.on('remoteSettings', () => {
       clearTimeout(timer);
       if (line.state === 'connecting') line.state = 'open';
@@ -247,11 +258,6 @@ class Pool {
       ALPNProtocols: ['h2'],
     });
     socket.setNoDelay(true);
-    socket.once('secureConnect', () => {
-      if (socket.alpnProtocol === 'h2') return;
-      const error = Object.assign(new Error('the backend does not speak HTTP/2'), { code: 'ERR_TLS_ALPN' });
-      socket.destroy(error);
-    });
     return socket;
   }
 }

@@ -136,6 +136,21 @@ describe('a backend over HTTP/2', () => {
     expect(backend.sessions.length).toBe(1);
   });
 
+  it('gets many large bodies at once over one connection', async () => {
+    const backend = await h2Backend((stream, body) => {
+      stream.respond({ ':status': 200 });
+      stream.end(String(body.length));
+    });
+    const proxy = await proxyTo(backend.port, ', connections: 1');
+    const large = 'x'.repeat(900_000);
+
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_none, at) => post(proxy, `k-${at}`, large)),
+    );
+
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+  });
+
   it('streams both ways without a key', async () => {
     const backend = await h2Backend((stream, body) => {
       stream.respond({ ':status': 200 });

@@ -3,7 +3,7 @@ import { copyFile, readFile, rename } from 'node:fs/promises';
 import { createSecureServer } from 'node:http2';
 import { createServer, type Server } from 'node:https';
 import { join } from 'node:path';
-import type { TlsOptions } from 'node:tls';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfigText } from '../../src/config/load.ts';
 import { type Authority, createAuthority, type Issued } from '../support/certificates.ts';
@@ -154,6 +154,27 @@ describe.each(['http1', 'http2'] as const)('a backend with TLS over %s', (protoc
     let answer = await post(proxy, 'k-1');
     for (let tries = 0; answer[0] !== 200 && tries < 200; tries++) answer = await post(proxy, 'k-1');
     expect(answer).toEqual([200, 'done']);
+  });
+});
+
+describe('a backend with TLS that does not speak HTTP/2', () => {
+  it.each([
+    ['agrees to no protocol', (pair: TlsOptions) => createTlsServer(pair)],
+    ['agrees to HTTP/1.1 alone', (pair: TlsOptions) => createServer(pair)],
+  ])('and %s gets nothing: the key is free, and the proxy lives', async (_what, create) => {
+    const server = create({
+      cert: await readFile(backendCert.certFile),
+      key: await readFile(backendCert.keyFile),
+    });
+    server.on('secureConnection', (socket) => socket.on('error', () => undefined));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    closers.push(async () => server.close());
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    const proxy = await proxyTo(address.port, 'http2', `ca: "${authority.caFile}"`);
+
+    expect([await post(proxy, 'k-1'), await post(proxy, 'k-1')]).toEqual([UNREACHABLE, UNREACHABLE]);
   });
 });
 
