@@ -1,12 +1,12 @@
 import type { ResolvedConfig } from './config/resolved.ts';
 import { readTlsFiles, type TlsFiles, type TlsMaterial, watchTlsFiles } from './config/tls-files.ts';
+import { WATCH_MS } from './config/watch-content.ts';
 import type { ServerTls } from './http/tls-server.ts';
 import type { UpstreamTls } from './http/upstream-tls.ts';
 import type { Log } from './observe/log.ts';
 
 /** The certificates of either side: read at the start, and again whenever their files change. */
 
-const WATCH_MS = 5_000;
 const SOON_MS = 7 * 86_400_000;
 
 export type Certificates<T> = {

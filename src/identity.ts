@@ -1,5 +1,6 @@
 import type { ResolvedConfig } from './config/resolved.ts';
-import { policiesOf } from './core/plan.ts';
+import { WATCH_MS } from './config/watch-content.ts';
+import { claimsAsked } from './core/plan.ts';
 import type { Snapshot } from './engine/types.ts';
 import type { Base } from './parts.ts';
 import { wallMs } from './parts.ts';
@@ -7,8 +8,6 @@ import { createKeySets, type KeySets } from './tokens/key-sets.ts';
 import { createTokenDesk } from './tokens/token-desk.ts';
 
 /** Who is believed: the key sets of the issuers, and what verifies tokens with them. */
-
-const WATCH_MS = 5_000;
 
 export type Identity = {
   readonly keySets: KeySets;
@@ -35,9 +34,8 @@ export async function openIdentity(config: ResolvedConfig, { log, metrics }: Bas
     desk(of) {
       void keySets.use(filesOf(of));
       if (of.jwt === null) return null;
-      const claims = new Set(policiesOf(of).flatMap(({ scope }) => scope.jwt?.claims ?? []));
       const onRead = metrics.tokenRead;
-      return createTokenDesk({ config: of.jwt, claims, keySets, wallMs, onRead });
+      return createTokenDesk({ config: of.jwt, claims: claimsAsked(of), keySets, wallMs, onRead });
     },
   };
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { workersCheck } from './admin/health.ts';
 import type { AppOptions } from './app.ts';
 import { shareOfWorker } from './config/share.ts';
+import { keptOver } from './config/watch.ts';
 import { type Duties, startDuties } from './duties.ts';
 import { describeListenError } from './http/listen-error.ts';
 import { type Address, type App, judgeReload } from './lifecycle.ts';
@@ -10,7 +11,7 @@ import { addUp, sideBySide } from './observe/add-up.ts';
 import { scrapeOf } from './observe/exposition.ts';
 import type { Metrics } from './observe/metrics.ts';
 import { type Base, CLOSE_LOG_MS, type DrainState, monotonicMs, routeNames } from './parts.ts';
-import { DRAIN_REST_MS, keptOver } from './proxying.ts';
+import { DRAIN_REST_MS } from './proxying.ts';
 import { type Crew, type CrewOptions, startCrew } from './workers/crew.ts';
 
 /**

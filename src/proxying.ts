@@ -1,5 +1,6 @@
 import { openServerCertificate } from './certificates.ts';
 import type { ResolvedConfig } from './config/resolved.ts';
+import { keptOver } from './config/watch.ts';
 import type { Engine, Snapshot } from './engine/types.ts';
 import { createUpstream } from './http/choose-upstream.ts';
 import { connectionsWithin, openFilesMax } from './http/descriptors.ts';
@@ -75,27 +76,6 @@ export function adopt(
   for (const name of routeNames(loaded)) base.metrics.ensureRoute(name);
   const kept = keptOver(current.snapshot.config, loaded);
   current.snapshot = createSnapshot(kept, upstream, current.snapshot.secrets, identity.desk(kept));
-}
-
-/** What waits for the next start (docs/configuration.md) stays as it is in force. */
-export function keptOver(before: ResolvedConfig, loaded: ResolvedConfig): ResolvedConfig {
-  const { listen, tls, http2, observe, admin, workers, upstream, store, storePolicy, secrets, limits, log } =
-    before;
-  const fixed = {
-    listen,
-    tls,
-    http2,
-    observe,
-    admin,
-    workers,
-    upstream,
-    store,
-    storePolicy,
-    secrets,
-    limits,
-    log,
-  };
-  return { ...loaded, ...fixed };
 }
 
 /** Lets what is in flight end within the drain time, breaks off the rest; closes all that is not `Base`. */

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import { type Caller, STRANGER } from '../core/caller.ts';
-import { policiesOf } from '../core/plan.ts';
+import { claimsAsked } from '../core/plan.ts';
 import type { RequestHead } from '../core/wire.ts';
 import { createKeySets } from '../tokens/key-sets.ts';
 import { createTokenDesk } from '../tokens/token-desk.ts';
@@ -82,7 +82,7 @@ async function describedCaller({ jwt, ...config }: ResolvedConfig, head: Request
   const keySets = createKeySets({ intervalMs: 60_000, onRead: () => undefined });
   try {
     await keySets.use(jwt.issuers.map(({ jwksFile }) => jwksFile));
-    const claims = new Set(policiesOf(config).flatMap(({ scope }) => scope.jwt?.claims ?? []));
+    const claims = claimsAsked(config);
     const desk = createTokenDesk({ config: jwt, claims, keySets, wallMs, onRead: () => undefined });
     return { ...STRANGER, token: await desk.read(head.rawHeaders) };
   } finally {

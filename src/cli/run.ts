@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import type { Loaded } from '../config/load.ts';
 import type { ResolvedConfig } from '../config/resolved.ts';
 import { watchConfig } from '../config/watch.ts';
+import { WATCH_MS } from '../config/watch-content.ts';
 import type { App } from '../lifecycle.ts';
 import type { Io } from './io.ts';
 import { CONFIG_OPTIONS, flagConflict, loadFrom } from './load-from.ts';
@@ -23,8 +24,6 @@ without credentials share one scope. With a file: onceward check FILE first.
   --admin H:P        one port for health, metrics and admin; default: metrics on :9464, admin on 127.0.0.1:9465
   --store WHERE      memory:, lmdb:PATH, redis://… or postgres://…; default lmdb:./onceward-data
   --workers N        processes that take requests, or auto: one for each core; default 1`;
-
-const WATCH_MS = 5_000;
 
 export async function runProxy(args: readonly string[], io: Io): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: CONFIG_OPTIONS, strict: true });

@@ -93,15 +93,24 @@ function checkRedis({ store }: Top): readonly Finding[] {
     const message = 'has no effect on redis://; write store.url as rediss://, or remove it';
     found.push(fault(message, ['store', 'tls']));
   }
-  if ((tls?.cert === undefined) !== (tls?.key === undefined)) {
-    const message = 'needs both cert and key, or neither';
-    found.push(fault(message, ['store', 'tls', tls?.cert === undefined ? 'key' : 'cert']));
-  }
+  found.push(...checkPair({ cert: tls?.cert, key: tls?.key }, ['store', 'tls']));
   if (wait.replicas > 0 && wait.timeout * 3 > deadline) {
     const message = `is more than a third of store.deadline (${formatDuration(deadline)}): the claim before and the release after it must fit in as well`;
     found.push(fault(message, ['store', 'wait', 'timeout'], ['store', 'wait', 'replicas']));
   }
   return found;
+}
+
+/** A certificate and its key, by the names of their fields: one alone proves nothing. */
+function checkPair(
+  pair: Readonly<Record<string, string | undefined>>,
+  around: ConfigPath,
+): readonly Finding[] {
+  const names = Object.keys(pair);
+  const given = names.filter((name) => pair[name] !== undefined);
+  if (given.length !== 1) return [];
+  // The one that is there stands in the file, and is blamed.
+  return [fault(`needs both ${names.join(' and ')}, or neither`, [...around, ...given])];
 }
 
 function checkSecrets({ store, secrets }: Top): readonly Finding[] {
@@ -211,10 +220,7 @@ function checkUpstreamTls({ upstream: { url, tls } }: Top): readonly Finding[] {
     found.push(
       fault('has no effect on http://; write upstream.url as https://, or remove it', ['upstream', 'tls']),
     );
-  if ((tls.certificate === undefined) !== (tls.key === undefined)) {
-    const missing = tls.certificate === undefined ? 'key' : 'certificate';
-    found.push(fault('needs both certificate and key, or neither', ['upstream', 'tls', missing]));
-  }
+  found.push(...checkPair({ certificate: tls.certificate, key: tls.key }, ['upstream', 'tls']));
   return found;
 }
 

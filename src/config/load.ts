@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { type Loaded as Assembled, assemble } from './assemble.ts';
 import type { Env } from './env.ts';
 import { faultAt } from './fault.ts';
+import { readBounded } from './read-bounded.ts';
 import { FILE_BYTES_MAX, readYaml } from './read-yaml.ts';
 
 export type Loaded = Assembled;
@@ -25,22 +25,12 @@ export type ReadFile =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'unreadable'; readonly message: string };
 
-/** At most one byte more than is allowed is ever read, whatever the file is. */
+/** Never more of it than a configuration may have. */
 export async function readConfigFile(path: string): Promise<ReadFile> {
   try {
-    await using file = await open(path, 'r');
-    const bytes = Buffer.allocUnsafe(FILE_BYTES_MAX + 1);
-    let length = 0;
-    while (length < bytes.length) {
-      const { bytesRead } = await file.read(bytes, length, bytes.length - length, null);
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    }
-    if (length > FILE_BYTES_MAX) return { kind: 'unreadable', message: 'the file is larger than 1 MiB' };
-    return {
-      kind: 'text',
-      text: new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length)),
-    };
+    const bytes = await readBounded(path, FILE_BYTES_MAX);
+    if (bytes === null) return { kind: 'unreadable', message: 'the file is larger than 1 MiB' };
+    return { kind: 'text', text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
   } catch (error) {
     return { kind: 'unreadable', message: whyUnreadable(error) };
   }

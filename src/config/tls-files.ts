@@ -1,6 +1,6 @@
 import { createPrivateKey, hash, type KeyObject, X509Certificate } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
+import { readBounded } from './read-bounded.ts';
 import { type ContentWatch, watchContent } from './watch-content.ts';
 
 /** Certificates and keys in files (PEM), for either side of the proxy: read, judged, and watched for a change. */
@@ -35,7 +35,7 @@ export async function readTlsFiles(files: TlsFiles): Promise<TlsRead> {
   try {
     for (const what of ['certificate', 'key', 'ca'] as const) {
       const path = files[what];
-      if (path !== null) texts[what] = await readBounded(path);
+      if (path !== null) texts[what] = await readText(path);
     }
     const digest = digestOf(texts);
     const wrong = faultOf(files, texts);
@@ -66,10 +66,12 @@ type Watching = {
   readonly onChange: (read: TlsRead) => void;
 };
 
-async function readBounded(path: string): Promise<string> {
-  const { size } = await stat(path);
-  if (size > FILE_BYTES_MAX) throw new Error(`${path}: the file is larger than 4 MiB`);
-  return await readFile(path, 'utf8');
+async function readText(path: string): Promise<string> {
+  const bytes = await readBounded(path, FILE_BYTES_MAX).catch((error: unknown) => {
+    throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  });
+  if (bytes === null) throw new Error(`${path}: the file is larger than 4 MiB`);
+  return bytes.toString('utf8');
 }
 
 /** Null: they can be used together. */

@@ -18,6 +18,8 @@ export type ContentWatch = {
   stop(): void;
 };
 
+/** How often files are looked at. */
+export const WATCH_MS = 5_000;
 /** How long a changed content must stay as it is: an editor may be half-way through writing it. */
 const SETTLE_MS = 100;
 

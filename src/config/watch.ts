@@ -33,24 +33,33 @@ function loadedOf(read: ReadFile, { file, env }: WatchOptions): Loaded {
   return { kind: 'faults', faults: [faultAt(file, null, null, '', read.message)], contentHash: '' };
 }
 
-/** What is fixed when the process starts; all else, routes before all, is taken over by a reload. */
-const FIXED: Readonly<Record<string, (config: ResolvedConfig) => unknown>> = {
-  listen: (config) => config.listen,
-  tls: (config) => config.tls,
-  http2: (config) => config.http2,
-  observe: (config) => config.observe,
-  admin: (config) => config.admin,
-  workers: (config) => config.workers,
-  upstream: ({ upstream }) => upstream,
-  store: ({ store, storePolicy }) => [store, storePolicy],
-  secrets: (config) => config.secrets,
-  limits: (config) => config.limits,
-  log: (config) => config.log,
-};
+/**
+ * What is fixed when the process starts, by the section of the file; all else, routes before all, is taken over by a
+ * reload.
+ */
+const FIXED = {
+  listen: ['listen'],
+  tls: ['tls'],
+  http2: ['http2'],
+  observe: ['observe'],
+  admin: ['admin'],
+  workers: ['workers'],
+  upstream: ['upstream'],
+  store: ['store', 'storePolicy'],
+  secrets: ['secrets'],
+  limits: ['limits'],
+  log: ['log'],
+} as const satisfies Readonly<Record<string, readonly (keyof ResolvedConfig)[]>>;
+
+/** What was loaded, with what waits for the next start (docs/configuration.md) as it is in force. */
+export function keptOver(before: ResolvedConfig, loaded: ResolvedConfig): ResolvedConfig {
+  const kept = Object.values(FIXED).flatMap((parts) => parts.map((part) => [part, before[part]] as const));
+  return { ...loaded, ...Object.fromEntries(kept) };
+}
 
 /** The sections that differ and take effect only at the next start. */
 export function restartNeeded(before: ResolvedConfig, after: ResolvedConfig): readonly string[] {
   return Object.entries(FIXED)
-    .filter(([, part]) => !isDeepStrictEqual(part(before), part(after)))
+    .filter(([, parts]) => parts.some((part) => !isDeepStrictEqual(before[part], after[part])))
     .map(([name]) => name);
 }

@@ -6,9 +6,13 @@ export type Caller = {
   readonly token: TokenFacts;
 };
 
+/** What a verified client certificate says of its holder. */
 export type CallerCertificate = {
+  /** Of the whole certificate in DER, SHA-256, lower-case hexadecimal without colons. */
   readonly fingerprint: string;
+  /** The subject as one line (RFC 4514); the same text for the same names in the same order. */
   readonly subject: string;
+  /** As in the certificate: `DNS:api.example.com`, `URI:spiffe://…`, `IP Address:…`. */
   readonly alternativeNames: readonly string[];
 };
 

@@ -79,6 +79,11 @@ export function policiesOf({ routes, fallback }: RouteTable): readonly RoutePoli
   return fallback.kind === 'policy' ? [...routes, fallback.policy] : routes;
 }
 
+/** Of tokens: what any route asks for. */
+export function claimsAsked(table: RouteTable): ReadonlySet<string> {
+  return new Set(policiesOf(table).flatMap(({ scope }) => scope.jwt?.claims ?? []));
+}
+
 /** Of the first route that matches, else of the requests that match none; null where those get 404. */
 export function policyFor({ routes, fallback }: RouteTable, request: RouteRequest): RoutePolicy | null {
   return matchRoute(routes, request) ?? (fallback.kind === 'policy' ? fallback.policy : null);

@@ -70,3 +70,35 @@ function collect(
   if (brokenBy !== 'close') source.on(brokenBy, onBroken);
   if (source.destroyed) settle({ kind: 'aborted' });
 }
+
+export type Streaming = {
+  /** Runs when the first chunk is asked for, and throws where none can come. */
+  readonly begin: () => void;
+  readonly chunks: () => AsyncIterator<Buffer>;
+  /** Between two bytes, while the client is waited for. */
+  readonly timeoutMs: number;
+  /** Asked at the end of the source, which a body that broke off has too. */
+  readonly isWhole: () => boolean;
+  readonly onChunk: (chunk: Uint8Array) => void;
+};
+
+/** A body as it comes. Throws where it breaks off, or its client stops sending. */
+export async function* streamBody(
+  source: Readable,
+  { begin, chunks, timeoutMs, isWhole, onChunk }: Streaming,
+): AsyncIterable<Uint8Array> {
+  begin();
+  const iterator = chunks();
+  for (;;) {
+    // Runs only while the client is waited for: a slow upstream is not the client's fault.
+    const timer = setTimeout(
+      () => source.destroy(new Error('the client stopped sending its body')),
+      timeoutMs,
+    );
+    const next = await iterator.next().finally(() => clearTimeout(timer));
+    if (next.done === true) break;
+    onChunk(next.value);
+    yield next.value;
+  }
+  if (!isWhole()) throw new Error('the client left before the end of the body');
+}

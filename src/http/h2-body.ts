@@ -1,5 +1,5 @@
 import type { ServerHttp2Stream } from 'node:http2';
-import { collectBody } from './collect-body.ts';
+import { collectBody, streamBody } from './collect-body.ts';
 import type { BodyRead, ByteBudget, RequestBody } from './seam.ts';
 
 const EMPTY = new Uint8Array(0);
@@ -51,23 +51,18 @@ export class H2Body implements RequestBody {
     return collectBody(this.#stream, { bytesMax, budget, timeoutMs: this.#timeoutMs, brokenBy: 'aborted' });
   }
 
-  async *stream(onChunk: (chunk: Uint8Array) => void): AsyncIterable<Uint8Array> {
+  stream(onChunk: (chunk: Uint8Array) => void): AsyncIterable<Uint8Array> {
     const stream = this.#stream;
-    if (stream.aborted) throw new Error('the client left before the end of the body');
-    this.#take();
-    const chunks: AsyncIterator<Buffer> = stream.iterator({ destroyOnReturn: false });
-    for (;;) {
-      // Runs only while the client is waited for: a slow upstream is not the client's fault.
-      const timer = setTimeout(
-        () => stream.destroy(new Error('the client stopped sending its body')),
-        this.#timeoutMs,
-      );
-      const next = await chunks.next().finally(() => clearTimeout(timer));
-      if (next.done === true) break;
-      onChunk(next.value);
-      yield next.value;
-    }
-    if (stream.aborted) throw new Error('the client left before the end of the body');
+    return streamBody(stream, {
+      begin: () => {
+        if (stream.aborted) throw new Error('the client left before the end of the body');
+        this.#take();
+      },
+      chunks: () => stream.iterator({ destroyOnReturn: false }),
+      timeoutMs: this.#timeoutMs,
+      isWhole: () => !stream.aborted,
+      onChunk,
+    });
   }
 
   #take(): void {

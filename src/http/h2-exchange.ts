@@ -7,18 +7,10 @@ import {
 } from 'node:http2';
 import type { ExchangeEnd } from '../core/settle.ts';
 import type { RawHeaders } from '../core/wire.ts';
+import { CONNECTION_FIELDS } from './h2-fields.ts';
 import type { Exchange, ExchangeSink, OutgoingBody, OutgoingRequest } from './seam.ts';
 import { messageOf } from './upstream-errors.ts';
 
-/** Fields of a connection, and Host, which is `:authority` here (RFC 9113 sections 8.2.2 and 8.3.1). */
-const NOT_SENT: ReadonlySet<string> = new Set([
-  'connection',
-  'host',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'upgrade',
-]);
 /** Several clients share a connection: what is secret must stay out of its compression state (RFC 7541 section 7.1.3). */
 const SECRET = ['authorization', 'cookie', 'idempotency-key', 'proxy-authorization'];
 /** A backend that sends more heads before its answer means no answer. */
@@ -27,6 +19,8 @@ const INFORMATIONAL_MAX = 100;
 /** A connection, as far as an exchange sees it. */
 export type H2Line = {
   readonly session: ClientHttp2Session;
+  /** The last stream that the backend says it may have begun with; null before a GOAWAY. */
+  readonly lastStreamId: number | null;
   /** The backend has said something. */
   readonly heard: () => void;
 };
@@ -36,8 +30,6 @@ export type H2ExchangeOptions = {
   readonly sink: ExchangeSink;
   readonly authority: string;
   readonly scheme: 'http' | 'https';
-  /** Whether the backend has said that it did not begin with this stream (RFC 9113 section 6.8). */
-  readonly isUnprocessed: (stream: ClientHttp2Stream, line: H2Line) => boolean;
   /** Once: the place in the session, or in the queue, is free again. */
   readonly onOver: (exchange: H2Exchange) => void;
 };
@@ -136,8 +128,10 @@ export class H2Exchange implements Exchange {
     for (let i = 0; i < rawHeaders.length; i += 2) {
       const lower = (rawHeaders[i] ?? '').toLowerCase();
       const value = rawHeaders[i + 1] ?? '';
+      // RFC 9113 section 8.3.1: Host is `:authority`.
       if (lower === 'host') host = value;
-      if (!NOT_SENT.has(lower) && (lower !== 'te' || value === 'trailers')) lines.push(lower, value);
+      else if (!CONNECTION_FIELDS.has(lower) || (lower === 'te' && value === 'trailers'))
+        lines.push(lower, value);
     }
     lines.unshift(':method', request.method, ':scheme', scheme, ':authority', host, ':path', request.target);
     return Object.assign(lines, { [sensitiveHeaders]: SECRET });
@@ -214,7 +208,7 @@ export class H2Exchange implements Exchange {
     const { rstCode } = stream;
     if (this.#status !== 0 && this.#body === 'delivered' && rstCode === constants.NGHTTP2_NO_ERROR)
       return { kind: 'complete', status: this.#status, end: 'proven' };
-    const isRefused = this.#line !== null && this.#options.isUnprocessed(stream, this.#line);
+    const isRefused = this.#line !== null && isUnprocessed(stream, this.#line);
     // RFC 9113 section 8.7: nothing of it was looked at, though its bytes had left.
     if (this.#status === 0 && this.#informational === 0 && isRefused)
       return { kind: 'never-dispatched', cause: 'refused-stream', message: 'the backend took no new stream' };
@@ -250,6 +244,15 @@ export class H2Exchange implements Exchange {
       this.destroy({ kind: 'failed', cause: 'aborted', message: messageOf(error) });
     }
   }
+}
+
+/**
+ * Whether the backend has said that it did not begin with this stream (RFC 9113 section 6.8). A GOAWAY gives its own
+ * code to every stream that it ends, also to those it may have begun with.
+ */
+function isUnprocessed(stream: ClientHttp2Stream, { lastStreamId }: H2Line): boolean {
+  if (lastStreamId !== null) return (stream.id ?? 0) > lastStreamId;
+  return stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
 }
 
 function drained(stream: ClientHttp2Stream): Promise<void> {

@@ -1,18 +1,8 @@
 import { constants, type ServerHttp2Stream, type ServerStreamResponseOptions } from 'node:http2';
 import { informationalHeaders } from '../core/headers.ts';
 import type { RawHeaders, ResponseHead } from '../core/wire.ts';
+import { CONNECTION_FIELDS } from './h2-fields.ts';
 import type { Reply } from './seam.ts';
-
-/** Fields of a connection, which HTTP/2 forbids (RFC 9113 section 8.2.2). */
-const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
-  'connection',
-  'http2-settings',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-]);
 
 export type H2ReplyOptions = {
   /** A client that takes no byte of what waits for it for this long has its stream broken. */

@@ -42,7 +42,7 @@ export function createH2Server(options: H2ServerOptions): H2Server {
       enableConnectProtocol: false,
       enablePush: false,
     },
-    // Two more than the guard counts, so that it is the guard who says what is wrong; pseudo-header fields besides.
+    // Four pseudo-header fields, and two more than the guard counts: it is the guard who says what is wrong.
     maxHeaderListPairs: options.headersMax + 6,
     maxSessionMemory: 10,
     maxSessionInvalidFrames: 50,

@@ -1,4 +1,4 @@
-import { type ClientHttp2Stream, connect, constants } from 'node:http2';
+import { connect } from 'node:http2';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ExchangeEnd } from '../core/settle.ts';
@@ -35,7 +35,6 @@ type Line = H2Line & {
   heardMs: number;
   /** connecting: the settings of the backend have not come. leaving: takes no more streams. */
   state: 'connecting' | 'open' | 'leaving';
-  /** The last stream that the backend says it may have begun with; null before a GOAWAY. */
   lastStreamId: number | null;
   error: unknown;
 };
@@ -51,7 +50,6 @@ export function createH2Upstream(options: UpstreamOptions): Upstream {
     start(request, sink) {
       const exchange = new H2Exchange({
         ...{ request, sink, scheme, authority: url.host },
-        isUnprocessed: (stream, line) => pool.isUnprocessed(stream, line),
         onOver: (over) => pool.leave(over),
       });
       pool.enter(exchange);
@@ -99,14 +97,6 @@ class Pool {
     line.streams -= 1;
     if (line.state === 'leaving') this.#retire(line);
     this.#serve();
-  }
-
-  /** A GOAWAY gives its own code to every stream that it ends, also to those it may have begun with. */
-  isUnprocessed(stream: ClientHttp2Stream, of: H2Line): boolean {
-    const line = [...this.#lines].find(({ session }) => session === of.session);
-    if (line === undefined) return false;
-    if (line.lastStreamId !== null) return (stream.id ?? 0) > line.lastStreamId;
-    return stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
   }
 
   close(): void {

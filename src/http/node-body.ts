@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { collectBody } from './collect-body.ts';
+import { collectBody, streamBody } from './collect-body.ts';
 import type { BodyRead, ByteBudget, RequestBody } from './seam.ts';
 
 const EMPTY = new Uint8Array(0);
@@ -63,23 +63,18 @@ export class NodeBody implements RequestBody {
     return collectBody(this.#request, { bytesMax, budget, timeoutMs: this.#timeoutMs, brokenBy: 'close' });
   }
 
-  async *stream(onChunk: (chunk: Uint8Array) => void): AsyncIterable<Uint8Array> {
-    if (this.#parse === 'failed') throw new Error('the body is not well-formed');
-    this.#take('streaming');
+  stream(onChunk: (chunk: Uint8Array) => void): AsyncIterable<Uint8Array> {
     const request = this.#request;
-    const chunks: AsyncIterator<Buffer> = request[Symbol.asyncIterator]();
-    for (;;) {
-      // Runs only while the client is waited for: a slow upstream is not the client's fault.
-      const timer = setTimeout(
-        () => request.destroy(new Error('the client stopped sending its body')),
-        this.#timeoutMs,
-      );
-      const next = await chunks.next().finally(() => clearTimeout(timer));
-      if (next.done === true) break;
-      onChunk(next.value);
-      yield next.value;
-    }
-    if (!request.complete) throw new Error('the client left before the end of the body');
+    return streamBody(request, {
+      begin: () => {
+        if (this.#parse === 'failed') throw new Error('the body is not well-formed');
+        this.#take('streaming');
+      },
+      chunks: () => request[Symbol.asyncIterator](),
+      timeoutMs: this.#timeoutMs,
+      isWhole: () => request.complete,
+      onChunk,
+    });
   }
 
   #take(use: 'collecting' | 'streaming'): void {

@@ -1,3 +1,4 @@
+import type { CallerCertificate } from '../core/caller.ts';
 import type { ExchangeEnd } from '../core/settle.ts';
 import type { RawHeaders, RequestHead, ResponseHead } from '../core/wire.ts';
 
@@ -10,17 +11,7 @@ export type Peer = {
   readonly address: string;
   readonly protocol: 'http' | 'https';
   /** That the TLS handshake verified; null: none was asked for, or none was given. */
-  readonly certificate: PeerCertificate | null;
-};
-
-/** What a verified client certificate says of its holder. */
-export type PeerCertificate = {
-  /** Of the whole certificate in DER, SHA-256, lower-case hexadecimal without colons. */
-  readonly fingerprint: string;
-  /** The subject as one line (RFC 4514); the same text for the same names in the same order. */
-  readonly subject: string;
-  /** As in the certificate: `DNS:api.example.com`, `URI:spiffe://…`, `IP Address:…`. */
-  readonly alternativeNames: readonly string[];
+  readonly certificate: CallerCertificate | null;
 };
 
 export type BodyRead =

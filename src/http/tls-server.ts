@@ -1,8 +1,9 @@
 import { constants } from 'node:crypto';
-import type { RequestListener, ServerOptions } from 'node:http';
+import type { ServerOptions } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { TLSSocket, TlsOptions } from 'node:tls';
-import type { Peer, PeerCertificate } from './seam.ts';
+import type { CallerCertificate } from '../core/caller.ts';
+import type { Peer } from './seam.ts';
 
 /** TLS with the clients: which versions and ciphers, and what a verified certificate says of its holder. */
 
@@ -54,21 +55,18 @@ export type TlsServerOptions = {
   readonly onHandshakeFailed: () => void;
 };
 
-export function createTlsServer(options: TlsServerOptions, listener?: RequestListener): Server {
+export function createTlsServer(options: TlsServerOptions): Server {
   const { tls, protocols, handshakeTimeoutMs, http, onHandshakeFailed } = options;
-  const server = createServer(
-    {
-      ...http,
-      ...secureContextOf(tls),
-      honorCipherOrder: true,
-      handshakeTimeout: handshakeTimeoutMs,
-      ALPNProtocols: [...protocols],
-      requestCert: tls.clientCa !== null,
-      // An optional one that does not verify is refused below, so that nobody goes on under a name that is not proven.
-      rejectUnauthorized: tls.clientCa !== null && tls.clientCertificates === 'required',
-    },
-    listener,
-  );
+  const server = createServer({
+    ...http,
+    ...secureContextOf(tls),
+    honorCipherOrder: true,
+    handshakeTimeout: handshakeTimeoutMs,
+    ALPNProtocols: [...protocols],
+    requestCert: tls.clientCa !== null,
+    // An optional one that does not verify is refused below, so that nobody goes on under a name that is not proven.
+    rejectUnauthorized: tls.clientCa !== null && tls.clientCertificates === 'required',
+  });
   // node:https would hand a failed handshake on as a malformed request, and an answer in the clear would go out.
   server.removeAllListeners('tlsClientError');
   server.on('tlsClientError', (_error, socket) => {
@@ -91,7 +89,7 @@ export function tlsPeerOf(socket: TLSSocket): Peer {
   };
 }
 
-function certificateOf(socket: TLSSocket): PeerCertificate | null {
+function certificateOf(socket: TLSSocket): CallerCertificate | null {
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return null;
   return {

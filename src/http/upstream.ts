@@ -58,14 +58,12 @@ export function createUpstream(options: UpstreamOptions): Upstream {
           ),
       }),
   });
-  // Any other value than that of the request before makes undici connect anew.
-  const serverName = (): string =>
-    serverNameOf(options.origin, options.tls()) || new URL(options.origin).hostname;
+  const { host, hostname } = new URL(options.origin);
   return {
     origin: options.origin,
-    authority: new URL(options.origin).host,
+    authority: host,
     start(request, sink) {
-      const exchange = new UndiciExchange(connections, request, sink, serverName());
+      const exchange = new UndiciExchange(connections, request, sink, hostname);
       const slot = connections.take(request.sockets);
       if (slot === null) exchange.queue(options.queueMs);
       else exchange.run(slot);
@@ -144,6 +142,7 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
       method: this.#request.method,
       headers: this.#request.rawHeaders,
       body: this.#body(this.#request.body),
+      // Without one undici takes that of the Host field, and connects anew for another. What is verified, the connector says.
       servername: this.#serverName,
     };
     try {

@@ -1,6 +1,6 @@
 import { createPublicKey, hash } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { createLocalJWKSet, type JWK } from 'jose';
+import { readBounded } from '../config/read-bounded.ts';
 
 /** A key set (RFC 7517) in a file: public keys of signers and nothing else. */
 
@@ -18,7 +18,9 @@ const RSA_BITS_MIN = 2048;
 /** Never rejects. */
 export async function readKeySet(file: string): Promise<KeySetRead> {
   try {
-    const text = await readBounded(file);
+    const bytes = await readBounded(file, FILE_BYTES_MAX);
+    if (bytes === null) throw new Error('the file is larger than 256 KiB');
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     const digest = hash('sha256', text, 'base64url');
     const judged = keySetOf(text);
     return typeof judged === 'string'
@@ -28,20 +30,6 @@ export async function readKeySet(file: string): Promise<KeySetRead> {
     const message = `${file}: ${error instanceof Error ? error.message : String(error)}`;
     return { kind: 'faulty', message, digest: `unreadable: ${message}` };
   }
-}
-
-/** At most one byte more than is allowed is ever read, whatever the file is. */
-async function readBounded(path: string): Promise<string> {
-  await using file = await open(path, 'r');
-  const bytes = Buffer.allocUnsafe(FILE_BYTES_MAX + 1);
-  let length = 0;
-  while (length < bytes.length) {
-    const { bytesRead } = await file.read(bytes, length, bytes.length - length, null);
-    if (bytesRead === 0) break;
-    length += bytesRead;
-  }
-  if (length > FILE_BYTES_MAX) throw new Error('the file is larger than 256 KiB');
-  return new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length));
 }
 
 /** Keys of kinds that are not known are left out (RFC 7517 section 5); what is dangerous makes the file faulty. */

@@ -1,6 +1,6 @@
 import { fuzzRequests } from '../smuggling/fuzz.ts';
 import { startRecordingUpstream } from '../smuggling/recording-upstream.ts';
-import { startProxyWith } from '../support/proxy.ts';
+import { startProxy } from '../support/proxy.ts';
 import {
   exactly,
   type FaultResult,
@@ -21,18 +21,10 @@ export const FAULT: FaultScript = {
 
 async function run({ form, seed, say }: FaultRun): Promise<FaultResult> {
   const upstream = await startRecordingUpstream();
-  const proxy = await startProxyWith(
-    [
-      'listen: 127.0.0.1:0',
-      'observe: off',
-      'admin: off',
-      `upstream: { url: "http://127.0.0.1:${upstream.port}" }`,
-      'store: "memory:"',
-      'limits: { bodyTimeout: 1s, headTimeout: 2s }',
-      'defaults: { scope: { anonymous: allow } }',
-      'drain: { timeout: 0s }',
-    ].join('\n'),
-  );
+  const proxy = await startProxy({
+    upstreamPort: upstream.port,
+    top: 'drain: { timeout: 0s }\nlimits: { bodyTimeout: 1s, headTimeout: 2s }',
+  });
   try {
     const result = await fuzzRequests(proxy, upstream, { requests: form === 'quick' ? 3_000 : 50_000, seed });
     for (const line of result.wrong.slice(0, 20)) say(line);

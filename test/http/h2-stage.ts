@@ -9,7 +9,7 @@ import {
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { type Authority, createAuthority, type Issued } from '../support/certificates.ts';
 import { type CountingBackend, startCountingBackend } from '../support/counting-backend.ts';
-import { startProxyWith, type TestProxy } from '../support/proxy.ts';
+import { startProxy, type TestProxy } from '../support/proxy.ts';
 
 /** A proxy that speaks HTTP/2, its backend, and a session of node's own client; closed after each test. */
 
@@ -35,21 +35,16 @@ export type H2Staged = {
 export async function stageH2(how: 'tls' | 'clear', top = ''): Promise<H2Staged> {
   const backend = await startCountingBackend();
   closers.push(() => backend.close());
-  const proxy = await startProxyWith(
-    [
-      'listen: 127.0.0.1:0',
-      'observe: off',
-      'admin: off',
+  const proxy = await startProxy({
+    upstreamPort: backend.port,
+    top: [
+      'drain: { timeout: 2s }',
       how === 'tls'
         ? `tls: { certificate: "${own.certFile}", key: "${own.keyFile}" }`
         : 'http2: prior-knowledge',
-      `upstream: { url: "http://127.0.0.1:${backend.port}" }`,
-      'store: { url: "memory:" }',
-      'defaults: { scope: { anonymous: allow } }',
-      'drain: { timeout: 2s }',
       top,
     ].join('\n'),
-  );
+  });
   closers.push(() => proxy.close());
   const session = connect(`${how === 'tls' ? 'https' : 'http'}://127.0.0.1:${proxy.port}`, {
     ca: await readFile(authority.caFile),

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FLAG, FRAME, type FramePeer, frame, headerBlock, uint32 } from '../support/h2-frames.ts';
 import { type PlayedBackend, playH2Backend } from '../support/played-h2-backend.ts';
-import { startProxyWith, type TestProxy } from '../support/proxy.ts';
+import { startProxy, type TestProxy } from '../support/proxy.ts';
 
 /** A backend that is spoken to over HTTP/2: node's own server, and one that is played frame by frame. */
 
@@ -15,18 +15,11 @@ afterEach(async () => {
 });
 
 async function proxyTo(port: number, upstream = '', top = ''): Promise<TestProxy> {
-  const proxy = await startProxyWith(
-    [
-      'listen: 127.0.0.1:0',
-      'observe: off',
-      'admin: off',
-      `upstream: { url: "http://127.0.0.1:${port}", protocol: http2${upstream} }`,
-      'store: { url: "memory:" }',
-      'defaults: { scope: { anonymous: allow } }',
-      'drain: { timeout: 0s }',
-      top,
-    ].join('\n'),
-  );
+  const proxy = await startProxy({
+    upstreamPort: port,
+    upstream: `protocol: http2${upstream}`,
+    top: `drain: { timeout: 0s }\n${top}`,
+  });
   closers.push(() => proxy.close());
   return proxy;
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startProxyWith, type TestProxy } from '../support/proxy.ts';
+import { startProxy, type TestProxy } from '../support/proxy.ts';
 import { CLASSES, head, SERVED } from './classes.ts';
 import { attack, disagreements, fromBackend, type Seen } from './oracle.ts';
 import { type RecordingUpstream, startRecordingUpstream } from './recording-upstream.ts';
@@ -10,18 +10,13 @@ let proxy: TestProxy;
 let upstream: RecordingUpstream;
 beforeAll(async () => {
   upstream = await startRecordingUpstream();
-  proxy = await startProxyWith(
-    [
-      'listen: 127.0.0.1:0',
-      'observe: off',
-      'admin: off',
-      `upstream: { url: "http://127.0.0.1:${upstream.port}" }`,
-      'store: "memory:"',
-      'defaults: { scope: { anonymous: allow } }',
+  proxy = await startProxy({
+    upstreamPort: upstream.port,
+    top: [
       'drain: { timeout: 0s }',
       'routes: [{ name: guarded, match: { path: /guarded }, key: { required: true } }]',
     ].join('\n'),
-  );
+  });
 });
 afterAll(async () => {
   await proxy.close();

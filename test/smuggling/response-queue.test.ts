@@ -1,23 +1,21 @@
-import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { startProxyWith, type TestProxy } from '../support/proxy.ts';
+import { createStage } from '../http/stage.ts';
+import type { TestProxy } from '../support/proxy.ts';
 import { sendRequest } from '../support/send-request.ts';
 
 /** Poisoning of the response queue: a backend sends more than was asked for, and the surplus waits for the next request. */
 
-const closers: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+const stage = createStage();
+afterEach(() => stage.close());
 
 const POISON = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison';
 
 /** Each answer names the path it is for; `plant` sends the surplus. */
-async function poisoner(plant: (socket: Socket, answer: string) => void): Promise<number> {
-  const server = createServer({ noDelay: true }, (socket) => {
+function poisoner(plant: (socket: Socket, answer: string) => void): Promise<number> {
+  return stage.sink((socket) => {
     let text = '';
-    socket.on('error', () => undefined);
+    socket.setNoDelay(true);
     socket.on('data', (chunk) => {
       text += chunk.toString('latin1');
       const end = text.indexOf('\r\n\r\n{}');
@@ -26,28 +24,11 @@ async function poisoner(plant: (socket: Socket, answer: string) => void): Promis
       text = '';
       plant(socket, `HTTP/1.1 200 OK\r\nContent-Length: ${path.length}\r\n\r\n${path}`);
     });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  closers.push(async () => server.close());
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  });
 }
 
-async function proxyTo(port: number, reuse: 'recent' | 'never'): Promise<TestProxy> {
-  const proxy = await startProxyWith(
-    [
-      'listen: 127.0.0.1:0',
-      'observe: off',
-      'admin: off',
-      `upstream: { url: "http://127.0.0.1:${port}", reuse: ${reuse} }`,
-      'store: "memory:"',
-      'defaults: { scope: { anonymous: allow } }',
-      'drain: { timeout: 0s }',
-    ].join('\n'),
-  );
-  closers.push(() => proxy.close());
-  return proxy;
+function proxyTo(port: number, reuse: 'recent' | 'never'): Promise<TestProxy> {
+  return stage.proxyTo(port, { upstream: `reuse: ${reuse}` });
 }
 
 /** How often another answer than its own came, or was stored, in so many tries one after the other. */

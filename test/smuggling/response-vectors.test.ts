@@ -1,41 +1,24 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startProxyWith, type TestProxy } from '../support/proxy.ts';
+import { createStage } from '../http/stage.ts';
+import type { TestProxy } from '../support/proxy.ts';
 import { describeWithVectors } from '../support/vectors.ts';
 import { attack } from './oracle.ts';
 import { parseAnswer, valuesOf } from './strict-http.ts';
 
 /** The responses of llhttp from a backend: what is kept is what a strict parser takes for one whole answer. */
 
+const stage = createStage();
 let proxy: TestProxy;
 let payload = Buffer.alloc(0);
-const server = createServer({ noDelay: true }, (socket) => {
-  socket.on('error', () => undefined);
-  socket.on('data', () => socket.end(payload));
-});
 
 beforeAll(async () => {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  proxy = await startProxyWith(
-    [
-      'listen: 127.0.0.1:0',
-      'observe: off',
-      'admin: off',
-      `upstream: { url: "http://127.0.0.1:${address.port}", headTimeout: 2s, lateAnswer: 0s }`,
-      'store: "memory:"',
-      'defaults: { scope: { anonymous: allow } }',
-      'drain: { timeout: 0s }',
-    ].join('\n'),
-  );
+  const port = await stage.sink((socket) => {
+    socket.setNoDelay(true);
+    socket.on('data', () => socket.end(payload));
+  });
+  proxy = await stage.proxyTo(port, { upstream: 'headTimeout: 2s, lateAnswer: 0s' });
 });
-afterAll(async () => {
-  await proxy.close();
-  server.close();
-});
+afterAll(() => stage.close());
 
 type Vector = { readonly id: string; readonly type: string; readonly payload_b64: string };
 

@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startProxyWith, type TestProxy } from '../support/proxy.ts';
+import { createStage } from '../http/stage.ts';
+import type { TestProxy } from '../support/proxy.ts';
 import { attack } from './oracle.ts';
 import { valuesOf } from './strict-http.ts';
 
@@ -21,44 +20,25 @@ const SHAPES: Readonly<Record<string, string>> = {
   'the end of the connection': 'HTTP/1.1 200 OK\r\nX-A: b\r\n\r\nhello',
 };
 
+const stage = createStage();
 let proxy: TestProxy;
-const sockets = new Set<{ destroy(): void }>();
-const server = createServer({ noDelay: true }, (socket) => {
-  sockets.add(socket);
-  socket.on('error', () => undefined);
-  socket.on('data', (chunk) => {
-    const [, shape = '', cut = '', end = ''] =
-      /^\S+ \/([^/]*)\/(\d+)\/(\w+)/.exec(chunk.toString('latin1')) ?? [];
-    const bytes = Buffer.from((SHAPES[decodeURIComponent(shape)] ?? '').slice(0, Number(cut)), 'latin1');
-    const close = (): void => void (end === 'fin' ? socket.end() : socket.resetAndDestroy());
-    // What was written first must have left before the reset.
-    if (bytes.length === 0) close();
-    else socket.write(bytes, () => setImmediate(close));
-  });
-});
 
 beforeAll(async () => {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  proxy = await startProxyWith(
-    [
-      'listen: 127.0.0.1:0',
-      'observe: off',
-      'admin: off',
-      `upstream: { url: "http://127.0.0.1:${address.port}" }`,
-      'store: "memory:"',
-      'defaults: { scope: { anonymous: allow } }',
-      'drain: { timeout: 0s }',
-    ].join('\n'),
-  );
+  const port = await stage.sink((socket) => {
+    socket.setNoDelay(true);
+    socket.on('data', (chunk) => {
+      const [, shape = '', cut = '', end = ''] =
+        /^\S+ \/([^/]*)\/(\d+)\/(\w+)/.exec(chunk.toString('latin1')) ?? [];
+      const bytes = Buffer.from((SHAPES[decodeURIComponent(shape)] ?? '').slice(0, Number(cut)), 'latin1');
+      const close = (): void => void (end === 'fin' ? socket.end() : socket.resetAndDestroy());
+      // What was written first must have left before the reset.
+      if (bytes.length === 0) close();
+      else socket.write(bytes, () => setImmediate(close));
+    });
+  });
+  proxy = await stage.proxyTo(port);
 });
-afterAll(async () => {
-  await proxy.close();
-  for (const socket of sockets) socket.destroy();
-  server.close();
-});
+afterAll(() => stage.close());
 
 function post(shape: string, cut: number, end: string): Buffer {
   const path = `/${encodeURIComponent(shape)}/${cut}/${end}`;

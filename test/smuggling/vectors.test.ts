@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startProxyWith, type TestProxy } from '../support/proxy.ts';
+import { startProxy, type TestProxy } from '../support/proxy.ts';
 import { describeWithVectors } from '../support/vectors.ts';
 import { attack, disagreements } from './oracle.ts';
 import { type RecordingUpstream, startRecordingUpstream } from './recording-upstream.ts';
@@ -10,17 +10,7 @@ let proxy: TestProxy;
 let upstream: RecordingUpstream;
 beforeAll(async () => {
   upstream = await startRecordingUpstream();
-  proxy = await startProxyWith(
-    [
-      'listen: 127.0.0.1:0',
-      'observe: off',
-      'admin: off',
-      `upstream: { url: "http://127.0.0.1:${upstream.port}" }`,
-      'store: "memory:"',
-      'defaults: { scope: { anonymous: allow } }',
-      'drain: { timeout: 0s }',
-    ].join('\n'),
-  );
+  proxy = await startProxy({ upstreamPort: upstream.port, top: 'drain: { timeout: 0s }' });
 });
 afterAll(async () => {
   await proxy.close();
