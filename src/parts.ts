@@ -8,6 +8,7 @@ import { createObservedLog } from './engine/observed-log.ts';
 import { createOwners } from './engine/owner.ts';
 import { createReconciler } from './engine/reconcile.ts';
 import { createResealer } from './engine/resealer.ts';
+import { createRotations } from './engine/rotations.ts';
 import { createSettler } from './engine/settler.ts';
 import { createSightings, TRUSTED_CLOCK } from './engine/sightings.ts';
 import { createTicketDesk } from './engine/ticket-desk.ts';
@@ -146,6 +147,7 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
     }),
     principals: overload.principals,
     tickets: createTicketDesk(() => randomBytes(TICKET_ID_BYTES), monotonicMs),
+    rotations: createRotations(),
     admission: overload.admission(config.limits, () => metrics.inFlight.value()),
     wallMs,
     monotonicMs,

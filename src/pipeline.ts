@@ -22,6 +22,7 @@ import type { Principals } from './engine/principals.ts';
 import { readBody } from './engine/read-body.ts';
 import { answerReserved } from './engine/reserved.ts';
 import { answerOverloaded, answerProblem, answerStoreUnavailable, refuse } from './engine/respond.ts';
+import { refuseRotated } from './engine/rotated.ts';
 import { handleSequence } from './engine/sequence.ts';
 import { answerStored } from './engine/stored.ts';
 import { startTask } from './engine/task.ts';
@@ -207,8 +208,11 @@ async function handleRead(
       : await claimBounded(context, recordKeys, digest, body.bytes());
   if (claimed === null) return answerProblem(unread, 'ticket-unknown', 'rejected');
   switch (claimed.kind) {
-    case 'answered':
-      return await act(context, claimed, digest, body);
+    case 'answered': {
+      const rotated = refuseRotated(context, claimed, recordKeys, digest);
+      const refused = rotated === null ? null : await rotated;
+      return refused ?? (await act(context, claimed, digest, body));
+    }
     case 'down':
       return await storeDown(context, claimed.error, body);
     case 'no-new-keys':

@@ -27,6 +27,8 @@ export const POLICY_DEFAULTS = {
     anonymous: 'refuse',
     sigv4: false,
   },
+  tenants: 'many',
+  rotated: 'execute',
   fingerprint: {
     method: true,
     path: true,

@@ -138,6 +138,14 @@ function trustChanges(before: RoutePolicy, after: RoutePolicy, of: MakeChange): 
         'deliveries are no longer verified; whoever can reach the route can use up an id',
       ),
     );
+  if (before.rotated === 'refuse' && after.rotated === 'execute')
+    changes.push(
+      of(
+        'protection',
+        'unprotected',
+        'rotated is now execute; a repeat that comes with another credential executes again',
+      ),
+    );
   if (before.ticket !== null && after.ticket === null)
     changes.push(
       of('protection', 'unprotected', 'a key need not be a ticket any more; callers make their own'),

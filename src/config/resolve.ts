@@ -261,6 +261,7 @@ function resolvePolicy(
     idempotentMethods: policy.keyIdempotentMethods ? 'keyed' : 'bypass',
     message: resolveMessage(policy.message),
     scope: resolveScope(policy.scope),
+    rotated: policy.rotated,
     fingerprint: resolveFingerprint(policy.fingerprint),
     ticket: policy.ticket === 'off' ? null : { lifeMs: policy.ticket.life, rate: policy.ticket.rate },
     inFlight:

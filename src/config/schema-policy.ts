@@ -113,6 +113,16 @@ export const policyFields = {
   message: message.prefault(D.message),
   ticket: ticket.prefault(D.ticket),
   scope: scope.describe('Whose key it is.'),
+  tenants: choice(['many', 'single'])
+    .prefault(D.tenants)
+    .describe(
+      'Whether callers that `scope` tells apart may know of each other. `single`: all of them act for one tenant, such as the services of one company; it only allows `rotated: refuse`.',
+    ),
+  rotated: choice(['execute', 'refuse'])
+    .prefault(D.rotated)
+    .describe(
+      'What becomes of a key that comes for the same request from another caller than before, as it does when a credential was renewed between two tries. `execute`: it is a request of that caller, as between tenants it must be; what this process notices of it is counted in `onceward_rotated_credentials_total`. `refuse`: 409 `credential-rotated` as long as the record is kept, for two operations of the store more per execution; needs `tenants: single`, since it tells callers of each other. Better than both is a `scope` that outlives the credential, such as `jwt`.',
+    ),
   fingerprint,
   inFlight,
   lease: duration('1s')

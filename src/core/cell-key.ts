@@ -3,7 +3,7 @@ import type { CellKey } from './cell.ts';
 import { recordKeyParts } from './record-key.ts';
 
 /** What a cell is for; two mechanisms never meet in one. */
-export type CellKind = 'lock' | 'version' | 'sequence';
+export type CellKind = 'lock' | 'version' | 'sequence' | 'caller';
 
 /** HMAC-SHA-256 over kind, keyspace, scope and name. No record key has the same pre-image: theirs begin with `n`. */
 export function cellKey(

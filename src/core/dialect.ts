@@ -33,6 +33,7 @@ export const KEY_PROBLEMS = [
   'response-not-stored',
   'response-unreadable',
   'policy-changed',
+  'credential-rotated',
   'store-unavailable',
 ] as const;
 

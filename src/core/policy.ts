@@ -119,6 +119,8 @@ export type RoutePolicy = {
   /** Null: clients make their keys themselves. */
   readonly ticket: TicketPolicy | null;
   readonly scope: ScopePolicy;
+  /** Of a key that another caller has used for the same request. refuse: all callers of the route are one tenant. */
+  readonly rotated: 'execute' | 'refuse';
   readonly fingerprint: FingerprintPolicy;
   readonly inFlight: InFlightPolicy;
   readonly leaseMs: number;

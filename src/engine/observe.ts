@@ -10,6 +10,7 @@ import { type ExchangeEnd, settle } from '../core/settle.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { claim } from './claim.ts';
 import { forward } from './forward.ts';
+import { noteCaller } from './rotated.ts';
 import { presentTicket } from './tickets.ts';
 import type { Ending, RequestContext } from './types.ts';
 import { verifyDelivery } from './verify.ts';
@@ -136,6 +137,7 @@ async function shadowClaim(
   const decision = decide(claimed.result, digest, silent);
   if (decision.kind === 'execute') {
     const held = { recordKey: claimed.recordKey, owner: claimed.owner, token: decision.token };
+    noteCaller(context, claimed.recordKey, { key, scope }, digest);
     return { end: 'executed', recordKey: claimed.recordKey, claim: held };
   }
   return { end: endOf(decision), recordKey: claimed.recordKey, claim: null };

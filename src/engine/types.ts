@@ -17,6 +17,7 @@ import type { ObservedLog } from './observed-log.ts';
 import type { Principal, Principals } from './principals.ts';
 import type { Reconciler } from './reconcile.ts';
 import type { Resealer } from './resealer.ts';
+import type { Rotations } from './rotations.ts';
 import type { Sealing } from './sealing.ts';
 import type { Settler } from './settler.ts';
 import type { TaskRoom } from './task-room.ts';
@@ -51,6 +52,8 @@ export type Engine = {
   readonly draining: () => 'serving' | 'draining';
   readonly admission: Admission;
   readonly tickets: TicketDesk;
+  /** Who has used which key, as far as this process has seen it. */
+  readonly rotations: Rotations;
   /** Null: no principal is bounded. */
   readonly principals: Principals | null;
 };

@@ -3,6 +3,7 @@ import type { RecordKey } from '../core/record.ts';
 import type { StoreUnavailableReason } from '../store/contract.ts';
 import type { UnreadableReason } from '../store/seal.ts';
 import { createIncidentLimit, type Schedule, scheduleUnref } from './incident-limit.ts';
+import type { RotationResult } from './metric-table.ts';
 import { type RequestFields, requestLine, shortRecordKey } from './request-line.ts';
 
 /**
@@ -30,6 +31,8 @@ export type Log = {
   versionLost(route: string, recordKey: RecordKey | null): void;
   /** A stored response did not open and was not served. `keyId`: under which key it says it is. */
   responseUnreadable(route: string, recordKey: RecordKey, reason: UnreadableReason, keyId: string): void;
+  /** The same request under the same key came from another caller before. `recordKey`: of the one that came now. */
+  credentialRotated(route: string, recordKey: RecordKey, result: RotationResult): void;
   storeUnavailable(reason: StoreUnavailableReason, message: string): void;
   /** A probe got no answer that could be judged. */
   probeFailed(route: string, message: string): void;
@@ -109,6 +112,14 @@ export function createLog(options: LogOptions): Log {
         logger.error(
           { route, recordKey: shortRecordKey(recordKey), reason, keyId, count },
           'response unreadable: it is stored and does not open, so it is not served',
+        );
+      });
+    },
+    credentialRotated(route, recordKey, result) {
+      limit.incident(`credential-rotated ${route}`, (count) => {
+        logger.warn(
+          { route, recordKey: shortRecordKey(recordKey), result, count },
+          'credential rotated: the same request came with the same key and another credential before',
         );
       });
     },

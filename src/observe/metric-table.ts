@@ -63,6 +63,9 @@ export type AdminResult = (typeof ADMIN_RESULTS)[number];
 const TICKET_EVENTS = ['issued', 'limited', 'valid', 'expired', 'unknown'] as const;
 export type TicketEvent = (typeof TICKET_EVENTS)[number];
 
+const ROTATION_RESULTS = ['executed', 'refused'] as const;
+export type RotationResult = (typeof ROTATION_RESULTS)[number];
+
 const RELOAD_RESULTS = ['applied', 'refused'] as const;
 export type ReloadResult = (typeof RELOAD_RESULTS)[number];
 
@@ -360,6 +363,14 @@ export const METRICS = {
     labels: [ROUTE, { name: 'event', values: TICKET_EVENTS }],
     buckets: [],
     start: 'first-use',
+  },
+  rotatedCredentials: {
+    name: 'onceward_rotated_credentials_total',
+    kind: 'counter',
+    help: 'New keys that another caller had used for the same request before: a credential was renewed between two tries, or keys are weak. executed: as far as one process notices it; refused: routes with rotated: refuse.',
+    labels: [ROUTE, { name: 'result', values: ROTATION_RESULTS }],
+    buckets: [],
+    start: 'zero',
   },
   signatures: {
     name: 'onceward_signatures_total',

@@ -23,6 +23,7 @@ import {
   type ReloadResult,
   type ResealResult,
   type Resolver,
+  type RotationResult,
   type SequencePlace,
   STORE_RESULTS,
   type StoreResult,
@@ -61,6 +62,7 @@ export type Metrics = Scraped & {
   precondition(route: string, result: PreconditionResult): void;
   jsonRpcMessage(route: string, message: JsonRpcMessage['kind']): void;
   ticket(route: string, event: TicketEvent): void;
+  rotatedCredential(route: string, result: RotationResult): void;
   signature(route: string, verdict: SignatureVerdict): void;
   taskEnded(route: string, outcome: Outcome): void;
   sequenced(route: string, place: SequencePlace): void;
@@ -90,6 +92,7 @@ type RouteCells = {
   readonly preconditions: Children<NumberCell>;
   readonly jsonRpcMessages: Children<NumberCell>;
   readonly tickets: Children<NumberCell>;
+  readonly rotated: Children<NumberCell>;
   readonly signatures: Children<NumberCell>;
   readonly tasks: Children<NumberCell>;
   readonly sequenced: Children<NumberCell>;
@@ -182,6 +185,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     ticket(route, event) {
       cellsOf(route).tickets.get(event).value += 1;
+    },
+    rotatedCredential(route, result) {
+      cellsOf(route).rotated.get(result).value += 1;
     },
     signature(route, verdict) {
       cellsOf(route).signatures.get(verdict).value += 1;
@@ -278,6 +284,9 @@ function routeCells(families: Families, route: string): RouteCells {
     ),
     tickets: new Children(METRICS.tickets.labels[1].values, (event) =>
       families.tickets.child([route, event]),
+    ),
+    rotated: preset(METRICS.rotatedCredentials.labels[1].values, (result) =>
+      families.rotatedCredentials.child([route, result]),
     ),
     signatures: new Children(SIGNATURE_VERDICTS, (verdict) => families.signatures.child([route, verdict])),
     tasks: new Children(OUTCOMES, (outcome) => families.tasksEnded.child([route, outcome])),

@@ -161,9 +161,15 @@ function square({ code, status, detail }: ProblemFacts): Told {
   return json({ errors: [{ category, code: word, detail, ...field }] });
 }
 
+const ASKS_FIRST: ReadonlySet<ProblemFacts['code']> = new Set([
+  'outcome-unknown',
+  'policy-changed',
+  'credential-rotated',
+]);
+
 /** google.rpc.Status as REST has it (AIP-193). FAILED_PRECONDITION is the one that asks to find out first. */
 function google({ code, status, detail }: ProblemFacts): Told {
-  const known = code === 'outcome-unknown' || code === 'policy-changed' || code.startsWith('response-');
+  const known = ASKS_FIRST.has(code) || code.startsWith('response-');
   const error = {
     code: status,
     message: detail,

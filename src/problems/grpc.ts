@@ -23,6 +23,7 @@ export const GRPC_STATUS_OF: Readonly<Record<ProblemCode, number>> = {
   'response-not-stored': 2,
   'response-unreadable': 2,
   'policy-changed': 9,
+  'credential-rotated': 9,
   'repeatability-invalid': 3,
   'repeatability-window': 9,
   'repeatability-unsupported': 12,

@@ -199,6 +199,17 @@ const table = {
       'What makes two requests the same was configured anew since this key was first used, so this one can be neither compared nor executed. Ask the backend for the result.',
     clause: 'RFC 9110 section 15.5.10',
   },
+  'credential-rotated': {
+    status: 409,
+    title: 'This key was used with another credential',
+    retryable: false,
+    sameKey: true,
+    executed: 'unknown',
+    retryAfterMs: null,
+    detail:
+      'The same request came with this key and another credential before, and may have been executed. It was not executed again. Send it with that credential for its answer, or ask the backend for the result.',
+    clause: 'draft-ietf-httpapi-idempotency-key-header-07 section 5',
+  },
   'repeatability-invalid': {
     status: 400,
     title: 'The repeatability fields are malformed',

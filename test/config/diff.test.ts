@@ -52,6 +52,12 @@ describe('a change of the configuration', () => {
       'route pay: the fingerprint changed (query, body); repeats of older requests get 409 policy-changed until retain is over, and are not executed',
     ],
     [
+      'renewed credentials that are no longer refused',
+      'tenants: single, rotated: refuse',
+      '',
+      'route pay: rotated is now execute; a repeat that comes with another credential executes again',
+    ],
+    [
       'deliveries that are no longer verified',
       'message: { preset: github, secrets: ["12345678"] }',
       'message: github',

@@ -62,6 +62,7 @@ it('every problem that a client can be brought to see has a case', () => {
     'resource-unnamed',
     'released',
     'policy-changed',
+    'credential-rotated',
     'precondition-required',
     'precondition-failed',
     'version-busy',

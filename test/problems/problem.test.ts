@@ -37,6 +37,7 @@ const TABLE = [
   ['response-not-stored', 409, false, true, 'yes'],
   ['response-unreadable', 409, false, true, 'yes'],
   ['policy-changed', 409, false, true, 'unknown'],
+  ['credential-rotated', 409, false, true, 'unknown'],
   ['repeatability-invalid', 400, false, false, 'no'],
   ['repeatability-window', 412, false, true, 'unknown'],
   ['repeatability-unsupported', 501, false, undefined, 'no'],
