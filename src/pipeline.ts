@@ -10,6 +10,7 @@ import { versionUse } from './core/precondition.ts';
 import { recordKeysOf } from './core/record-key.ts';
 import { reservedRest } from './core/reserved.ts';
 import { unreachable } from './core/unreachable.ts';
+import { refuseReplay } from './engine/authorize.ts';
 import type { ClaimAnswer } from './engine/claim.ts';
 import { countDemand } from './engine/demand.ts';
 import { forward } from './engine/forward.ts';
@@ -229,6 +230,11 @@ async function act(
   body: HeldBody,
 ): Promise<Ending> {
   const decision = decide(claimed.result, digest, context.policy);
+  const { replayAuthorization } = context.policy;
+  if (replayAuthorization !== null && decision.kind !== 'execute') {
+    const refused = await refuseReplay(context, replayAuthorization);
+    if (refused !== null) return refused;
+  }
   const started = startTask(context, claimed, digest, decision, body);
   if (started !== null) return await started;
   switch (decision.kind) {

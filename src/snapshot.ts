@@ -53,7 +53,8 @@ export function reliedOn(config: ResolvedConfig): ReadonlySet<string> {
     const signature = policy.message?.signature ?? null;
     if (signature !== null) for (const name of signatureFields(signature)) names.add(name);
     for (const name of policy.scope.headers) names.add(name);
-    if (policy.scope.jwt !== undefined && config.jwt !== null) names.add(config.jwt.header);
+    if ((policy.scope.jwt !== undefined || policy.replayAuthorization?.kind === 'jwt') && config.jwt !== null)
+      names.add(config.jwt.header);
     for (const name of policy.fingerprint.headers) names.add(name);
     for (const header of policy.match.headers) names.add(header.name);
     if (policy.precondition !== null) for (const name of CONDITION_FIELDS) names.add(name);

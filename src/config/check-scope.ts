@@ -38,6 +38,19 @@ export function checkScope(
         ),
       );
   }
+  if (policy.replay.authorize === 'jwt' && scope.jwt === 'off') {
+    const { jwt } = top;
+    if (jwt === 'off')
+      found.push(fault('needs jwt, which says whose tokens are believed', at('replay', 'authorize')));
+    else if (!scope.headers.includes(jwt.header))
+      found.push(
+        fault(
+          `would take any valid token in ${jwt.header} for that of the caller; name that field in scope.headers, or set scope.jwt`,
+          at('replay', 'authorize'),
+          at('scope', 'headers'),
+        ),
+      );
+  }
   if (scope.certificate !== 'off' && (top.tls === 'off' || top.tls.clientCa === undefined))
     found.push(fault('needs tls.clientCa, which says whose certificates count', at('scope', 'certificate')));
   return found;

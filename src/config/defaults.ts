@@ -42,7 +42,7 @@ export const POLICY_DEFAULTS = {
   unknownRetain: '7d',
   markDispatch: false,
   status: {},
-  replay: { withhold: [], setCookie: 'withhold' },
+  replay: { withhold: [], setCookie: 'withhold', authorize: 'none' },
   onUnknown: 'hold',
   quiet: '60s',
   reconcile: 'off',
@@ -63,6 +63,8 @@ export const POLICY_DEFAULTS = {
   },
 } as const;
 
+/** Within `replay.authorize.subrequest`, where there is one. */
+export const SUBREQUEST_DEFAULTS = { method: 'GET', timeout: '2s' } as const;
 /** Within `message`, where there is one. */
 export const MESSAGE_DEFAULTS = { secrets: [], tolerance: '5m', certificates: [], topics: [] } as const;
 /** Within `dialect.repeatability`, where it is a section. */

@@ -1,5 +1,11 @@
 import { fingerprintPolicyId } from '../core/fingerprint-policy.ts';
-import type { FingerprintBody, FingerprintPolicy, KeySource, ScopePolicy } from '../core/policy.ts';
+import type {
+  FingerprintBody,
+  FingerprintPolicy,
+  KeySource,
+  ReplayAuthorization,
+  ScopePolicy,
+} from '../core/policy.ts';
 import type { Policy } from './schema-policy.ts';
 
 /** What makes a request the same as an earlier one: its key, whose key it is, and what must not differ. */
@@ -53,4 +59,13 @@ function bodyOf(body: Policy['fingerprint']['body']): FingerprintBody {
 /** In what order the file lists them must not change a digest. */
 function sortedOnce(names: readonly string[]): readonly string[] {
   return [...new Set(names)].sort();
+}
+
+/** Null where a token is verified anyway, before anything is looked up. */
+export function resolveAuthorization({ replay, scope }: Policy): ReplayAuthorization | null {
+  const { authorize } = replay;
+  if (authorize === 'none' || (authorize === 'jwt' && scope.jwt !== 'off')) return null;
+  if (authorize === 'jwt') return { kind: 'jwt' };
+  const { method, path, timeout } = authorize.subrequest;
+  return { kind: 'subrequest', method, target: path, timeoutMs: timeout };
 }

@@ -4,7 +4,7 @@ import { unreachable } from '../core/unreachable.ts';
 import { STORE_SIZE_DEFAULTS } from './defaults.ts';
 import { frozen } from './frozen.ts';
 import { resolveDialect } from './resolve-dialect.ts';
-import { resolveFingerprint, resolveScope, resolveSource } from './resolve-identity.ts';
+import { resolveAuthorization, resolveFingerprint, resolveScope, resolveSource } from './resolve-identity.ts';
 import { resolveJwt } from './resolve-jwt.ts';
 import { resolveLock } from './resolve-lock.ts';
 import { resolveMessage } from './resolve-message.ts';
@@ -275,6 +275,7 @@ function resolvePolicy(
     dispatchMark: policy.markDispatch || policy.lock !== 'off' ? 'separate' : 'together',
     status: resolveStatusTable(policy.status),
     replay: { withheldHeaders: policy.replay.withhold, setCookie: policy.replay.setCookie },
+    replayAuthorization: resolveAuthorization(policy),
     onUnknown: policy.onUnknown,
     quietMs: policy.quiet,
     reconcile: resolveReconcile(policy.reconcile),

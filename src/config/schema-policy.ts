@@ -8,6 +8,7 @@ import { lock } from './schema-lock.ts';
 import { message } from './schema-message.ts';
 import { precondition } from './schema-precondition.ts';
 import { reconcile } from './schema-reconcile.ts';
+import { replay } from './schema-replay.ts';
 import { sequence } from './schema-sequence.ts';
 import { task } from './schema-task.ts';
 import { ticket } from './schema-ticket.ts';
@@ -56,19 +57,6 @@ const status = z
   .describe(
     'What a response with a status does to the key. `complete`: executed, the response is kept and replayed. `release`: not executed, a retry runs anew. `park`: may have been executed; repeats get 409 until that is known. A single status wins over its class, and both over the built-in table: 401, 425, 429 and 503 release, 408, 502 and 504 park, all others complete. Set `503: park` where a mesh or balancer stands between Onceward and the backend. Never release a status that a backend can send after it has acted.',
   );
-
-const replay = section({
-  withhold: list(fieldName(), 32, 'header fields')
-    .prefault([...D.replay.withhold])
-    .describe(
-      'Fields of the first response that a replay leaves out, such as a request id. Hop-by-hop fields never go out again.',
-    ),
-  setCookie: choice(['withhold', 'keep'])
-    .prefault(D.replay.setCookie)
-    .describe(
-      'Whether a replay sends `Set-Cookie` again. `keep` hands an old session to whoever repeats the request; use it only for cookies that are no credentials.',
-    ),
-}).prefault({});
 
 const limits = section({
   request: size('0B', '1GiB')
@@ -146,7 +134,7 @@ export const policyFields = {
       'Whether the moment of dispatch is a write of its own. Fewer keys become unknown when a process dies, for one more write per request.',
     ),
   status,
-  replay: replay.describe('What a replay leaves out.'),
+  replay: replay.describe('What a replay leaves out, and who may have it.'),
   onUnknown: choice(['hold', 'retry'])
     .prefault(D.onUnknown)
     .describe(

@@ -34,6 +34,7 @@ export const KEY_PROBLEMS = [
   'response-unreadable',
   'policy-changed',
   'credential-rotated',
+  'replay-denied',
   'store-unavailable',
 ] as const;
 

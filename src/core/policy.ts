@@ -80,6 +80,17 @@ export type StatusTable = {
   readonly actions: readonly StatusAction[];
 };
 
+export type ReplayAuthorization =
+  /** The token of the request is valid at this moment. */
+  | { readonly kind: 'jwt' }
+  /** The backend says yes (2xx) to a question with the fields of the request. */
+  | {
+      readonly kind: 'subrequest';
+      readonly method: 'GET' | 'HEAD';
+      readonly target: string;
+      readonly timeoutMs: number;
+    };
+
 export type InFlightPolicy =
   | { readonly kind: 'join'; readonly waitMs: number; readonly waitersMax: number }
   | { readonly kind: 'reject' };
@@ -134,6 +145,8 @@ export type RoutePolicy = {
     readonly withheldHeaders: readonly string[];
     readonly setCookie: 'withhold' | 'keep';
   };
+  /** What is asked before anything is told of a record. Null: nothing. */
+  readonly replayAuthorization: ReplayAuthorization | null;
   readonly onUnknown: 'hold' | 'retry';
   /** How long an unknown must have been quiet before `retry` or "did not happen" of a probe acts. */
   readonly quietMs: number;

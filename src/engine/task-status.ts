@@ -6,6 +6,7 @@ import { preferredWaitMs, type TaskPolicy, taskStanding, taskSuccess } from '../
 import { isOfRequest, parseTaskId, type TaskId } from '../core/task-id.ts';
 import { unreachable } from '../core/unreachable.ts';
 import { StoreUnavailable } from '../store/contract.ts';
+import { refuseReplay } from './authorize.ts';
 import { awaitSettled } from './await-settled.ts';
 import { answerOwn, type ReservedRequest } from './resource.ts';
 import { answerOverloaded, answerProblem, refuse } from './respond.ts';
@@ -35,6 +36,10 @@ export async function taskStatus(request: ReservedRequest): Promise<Ending> {
   // One answer for what never was, what is another's and what is nobody's; none of them asks the store.
   if (id === null || found === null || !isHere) return refuse(engine, snapshot, incoming, 'task-unknown');
   const asked: Asked = { context: contextOf(request, found, id), task: found.task, idText, id };
+  const { replayAuthorization } = found.policy;
+  const refused =
+    replayAuthorization === null ? null : await refuseReplay(asked.context, replayAuthorization);
+  if (refused !== null) return refused;
   try {
     const view = ofRequest(id, await look(asked));
     return part === 'response' ? answerResponse(asked, view) : answerState(asked, view);

@@ -66,6 +66,9 @@ export type TicketEvent = (typeof TICKET_EVENTS)[number];
 const ROTATION_RESULTS = ['executed', 'refused'] as const;
 export type RotationResult = (typeof ROTATION_RESULTS)[number];
 
+const AUTHORIZATION_RESULTS = ['allowed', 'denied', 'unavailable'] as const;
+export type AuthorizationResult = (typeof AUTHORIZATION_RESULTS)[number];
+
 const RELOAD_RESULTS = ['applied', 'refused'] as const;
 export type ReloadResult = (typeof RELOAD_RESULTS)[number];
 
@@ -371,6 +374,14 @@ export const METRICS = {
     labels: [ROUTE, { name: 'result', values: ROTATION_RESULTS }],
     buckets: [],
     start: 'zero',
+  },
+  replayAuthorizations: {
+    name: 'onceward_replay_authorizations_total',
+    kind: 'counter',
+    help: 'Repeats on routes with replay.authorize, by what was found before they were told anything. unavailable (503): what would have said it could not be asked.',
+    labels: [ROUTE, { name: 'result', values: AUTHORIZATION_RESULTS }],
+    buckets: [],
+    start: 'first-use',
   },
   signatures: {
     name: 'onceward_signatures_total',

@@ -14,6 +14,7 @@ import { Children, type HistogramCell, type NumberCell, observe } from './instru
 import {
   type AdminResult,
   type AdminWrite,
+  type AuthorizationResult,
   LOCK_RESULTS,
   type LockResult,
   METRICS,
@@ -63,6 +64,7 @@ export type Metrics = Scraped & {
   jsonRpcMessage(route: string, message: JsonRpcMessage['kind']): void;
   ticket(route: string, event: TicketEvent): void;
   rotatedCredential(route: string, result: RotationResult): void;
+  replayAuthorized(route: string, result: AuthorizationResult): void;
   signature(route: string, verdict: SignatureVerdict): void;
   taskEnded(route: string, outcome: Outcome): void;
   sequenced(route: string, place: SequencePlace): void;
@@ -93,6 +95,7 @@ type RouteCells = {
   readonly jsonRpcMessages: Children<NumberCell>;
   readonly tickets: Children<NumberCell>;
   readonly rotated: Children<NumberCell>;
+  readonly authorizations: Children<NumberCell>;
   readonly signatures: Children<NumberCell>;
   readonly tasks: Children<NumberCell>;
   readonly sequenced: Children<NumberCell>;
@@ -188,6 +191,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     rotatedCredential(route, result) {
       cellsOf(route).rotated.get(result).value += 1;
+    },
+    replayAuthorized(route, result) {
+      cellsOf(route).authorizations.get(result).value += 1;
     },
     signature(route, verdict) {
       cellsOf(route).signatures.get(verdict).value += 1;
@@ -287,6 +293,9 @@ function routeCells(families: Families, route: string): RouteCells {
     ),
     rotated: preset(METRICS.rotatedCredentials.labels[1].values, (result) =>
       families.rotatedCredentials.child([route, result]),
+    ),
+    authorizations: new Children(METRICS.replayAuthorizations.labels[1].values, (result) =>
+      families.replayAuthorizations.child([route, result]),
     ),
     signatures: new Children(SIGNATURE_VERDICTS, (verdict) => families.signatures.child([route, verdict])),
     tasks: new Children(OUTCOMES, (outcome) => families.tasksEnded.child([route, outcome])),

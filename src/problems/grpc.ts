@@ -10,6 +10,7 @@ export const GRPC_STATUS_OF: Readonly<Record<ProblemCode, number>> = {
   'key-invalid': 3,
   'scope-missing': 16,
   'credential-invalid': 16,
+  'replay-denied': 7,
   'verification-unavailable': 14,
   'signature-invalid': 16,
   'ticket-unknown': 9,

@@ -68,6 +68,17 @@ const table = {
       'Whose key this is cannot be told, or its answer not be given, without a valid credential; this attempt was not sent to the backend. Get a fresh credential, and retry with the same key.',
     clause: 'RFC 6750 section 3.1',
   },
+  'replay-denied': {
+    status: 403,
+    title: 'The answer may no longer be given to this credential',
+    retryable: false,
+    sameKey: true,
+    executed: 'unknown',
+    retryAfterMs: null,
+    detail:
+      'A request with this key is known here, and the backend does not allow this credential to be told of it. This attempt was not executed. Ask whoever gives rights there, or the backend for the result.',
+    clause: 'RFC 9110 section 15.5.4',
+  },
   'verification-unavailable': {
     status: 503,
     title: 'The credential of this request cannot be judged now',

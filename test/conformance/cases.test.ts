@@ -63,6 +63,7 @@ it('every problem that a client can be brought to see has a case', () => {
     'released',
     'policy-changed',
     'credential-rotated',
+    'replay-denied',
     'precondition-required',
     'precondition-failed',
     'version-busy',

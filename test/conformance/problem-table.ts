@@ -40,6 +40,7 @@ export const PROBLEM_FACTS: Readonly<Record<string, ProblemFacts>> = {
   'outcome-unknown': row(409, false, true, 'unknown'),
   'response-not-stored': row(409, false, true, 'yes'),
   'policy-changed': row(409, false, true, 'unknown'),
+  'replay-denied': row(403, false, true, 'unknown'),
   'credential-rotated': row(409, false, true, 'unknown'),
   'precondition-required': row(428, false, true, 'no'),
   'precondition-failed': row(412, false, false, 'no'),

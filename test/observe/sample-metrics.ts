@@ -49,6 +49,7 @@ export function useAll(metrics: Metrics): void {
   metrics.sequenced('payments', 'gap');
   metrics.producer('issued');
   metrics.ticket('payments', 'issued');
+  metrics.replayAuthorized('payments', 'denied');
   metrics.rotatedCredential('payments', 'executed');
   metrics.version('payments', 'advanced');
   metrics.problem('in-flight');

@@ -25,6 +25,7 @@ const TABLE = [
   ['key-invalid', 400, false, false, 'no'],
   ['scope-missing', 400, false, false, 'no'],
   ['credential-invalid', 401, false, true, 'unknown'],
+  ['replay-denied', 403, false, true, 'unknown'],
   ['verification-unavailable', 503, true, true, 'unknown'],
   ['signature-invalid', 400, false, undefined, 'no'],
   ['ticket-unknown', 412, false, false, 'unknown'],

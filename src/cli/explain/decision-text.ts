@@ -2,7 +2,7 @@ import { formatDuration } from '../../config/units.ts';
 import type { Decision } from '../../core/decide.ts';
 import type { DialectPolicy } from '../../core/dialect.ts';
 import type { LockResources } from '../../core/lock-policy.ts';
-import type { RoutePolicy } from '../../core/policy.ts';
+import type { RoutePolicy, StatusAction } from '../../core/policy.ts';
 import { templateText } from '../../core/template.ts';
 import { unreachable } from '../../core/unreachable.ts';
 import { type ProblemCode, problemType } from '../../problems/registry.ts';
@@ -74,6 +74,25 @@ function unsureText(policy: RoutePolicy): string {
     : problemText('outcome-unknown', policy.dialect);
 }
 
+/** What concerns who repeats, where the route says something of it. */
+export function callerRows({
+  rotated,
+  replayAuthorization,
+  dialect,
+}: RoutePolicy): readonly (readonly [string, string])[] {
+  const rows: (readonly [string, string])[] = [];
+  if (rotated === 'refuse')
+    rows.push(['the same from another caller', problemText('credential-rotated', dialect)]);
+  if (replayAuthorization !== null)
+    rows.push([
+      'before a repeat is told anything',
+      replayAuthorization.kind === 'jwt'
+        ? `its token is verified, else ${problemText('credential-invalid', dialect)}`
+        : `the backend is asked (${replayAuthorization.method} ${replayAuthorization.target}, at most ${formatDuration(replayAuthorization.timeoutMs)}), else ${problemText('credential-invalid', dialect)}, or ${problemText('replay-denied', dialect)}`,
+    ]);
+  return rows;
+}
+
 export function lockRows(
   { lock, dialect }: RoutePolicy,
   locks: LockResources | null,
@@ -103,4 +122,27 @@ export function storeDownRow(policy: RoutePolicy): readonly [string, string] {
     default:
       return unreachable(onStoreDown);
   }
+}
+
+export function statusRows(policy: RoutePolicy): readonly (readonly [string, string])[] {
+  const rows: readonly (readonly [StatusAction, string])[] = [
+    ['complete', 'kept and replayed'],
+    ['release', 'not executed, may be tried again'],
+    ['park', 'outcome unknown'],
+  ];
+  return rows.map(([action, text]) => [text, statusRanges(policy, action)]);
+}
+
+/** `200-400, 402`, over the codes that a response can have. */
+function statusRanges(policy: RoutePolicy, action: StatusAction): string {
+  const ranges: string[] = [];
+  let from = -1;
+  for (let status = 200; status <= 600; status++) {
+    const fits = status < 600 && policy.status.actions[status] === action;
+    if (fits && from === -1) from = status;
+    if (fits || from === -1) continue;
+    ranges.push(from === status - 1 ? String(from) : `${from}-${status - 1}`);
+    from = -1;
+  }
+  return ranges.length === 0 ? '(no status)' : ranges.join(', ');
 }

@@ -1,7 +1,7 @@
 import { formatDuration, formatSize } from '../../config/units.ts';
-import type { FingerprintBody, KeySource, RoutePolicy, StatusAction } from '../../core/policy.ts';
+import type { FingerprintBody, KeySource, RoutePolicy } from '../../core/policy.ts';
 import { unreachable } from '../../core/unreachable.ts';
-import { caseRow, lockRows, problemText, storeDownRow } from './decision-text.ts';
+import { callerRows, caseRow, lockRows, problemText, statusRows, storeDownRow } from './decision-text.ts';
 import { profileRows, statusOf } from './dialect-text.ts';
 import type { Explanation, FieldPresence, Identity } from './explanation.ts';
 import { preconditionRows } from './precondition-text.ts';
@@ -53,34 +53,40 @@ export function sectionsOf(explanation: Explanation): readonly Section[] {
     case 'sequenced':
       return sequencedSections(explanation);
     case 'keyed':
-      return [
-        {
-          title: 'request',
-          rows: [
-            ['route', explanation.policy.name],
-            ...profileRows(explanation.policy),
-            ['class', explanation.requestClass],
-            ...messageRows(explanation.policy),
-            ...keyedRows(explanation.policy, explanation.identity),
-            ...preconditionRows(explanation.policy),
-          ],
-        },
-        {
-          title: 'what would happen',
-          rows: [
-            ...modeRows(explanation.policy),
-            ...lockRows(explanation.policy, explanation.locks),
-            ...explanation.cases.map((one) => caseRow(one, explanation.policy)),
-            storeDownRow(explanation.policy),
-          ],
-        },
-        ...taskSections(explanation.policy, explanation.task),
-        { title: 'what the answer of the backend does to the key', rows: statusRows(explanation.policy) },
-        { title: 'limits', rows: limitRows(explanation.policy) },
-      ];
+      return keyedSections(explanation);
     default:
       return unreachable(explanation);
   }
+}
+
+function keyedSections(explanation: Extract<Explanation, { kind: 'keyed' }>): readonly Section[] {
+  const { policy } = explanation;
+  return [
+    {
+      title: 'request',
+      rows: [
+        ['route', policy.name],
+        ...profileRows(policy),
+        ['class', explanation.requestClass],
+        ...messageRows(policy),
+        ...keyedRows(policy, explanation.identity),
+        ...preconditionRows(policy),
+      ],
+    },
+    {
+      title: 'what would happen',
+      rows: [
+        ...modeRows(policy),
+        ...lockRows(policy, explanation.locks),
+        ...explanation.cases.map((one) => caseRow(one, policy)),
+        ...callerRows(policy),
+        storeDownRow(policy),
+      ],
+    },
+    ...taskSections(policy, explanation.task),
+    { title: 'what the answer of the backend does to the key', rows: statusRows(policy) },
+    { title: 'limits', rows: limitRows(policy) },
+  ];
 }
 
 function sequencedSections({
@@ -251,29 +257,6 @@ function bodyText(body: FingerprintBody): string {
 function modeRows(policy: RoutePolicy): readonly (readonly [string, string])[] {
   if (policy.mode === 'enforce') return [];
   return [['mode', 'observe: every request is passed on as it is; what follows is only counted']];
-}
-
-function statusRows(policy: RoutePolicy): readonly (readonly [string, string])[] {
-  const rows: readonly (readonly [StatusAction, string])[] = [
-    ['complete', 'kept and replayed'],
-    ['release', 'not executed, may be tried again'],
-    ['park', 'outcome unknown'],
-  ];
-  return rows.map(([action, text]) => [text, statusRanges(policy, action)]);
-}
-
-/** `200-400, 402`, over the codes that a response can have. */
-function statusRanges(policy: RoutePolicy, action: StatusAction): string {
-  const ranges: string[] = [];
-  let from = -1;
-  for (let status = 200; status <= 600; status++) {
-    const fits = status < 600 && policy.status.actions[status] === action;
-    if (fits && from === -1) from = status;
-    if (fits || from === -1) continue;
-    ranges.push(from === status - 1 ? String(from) : `${from}-${status - 1}`);
-    from = -1;
-  }
-  return ranges.length === 0 ? '(no status)' : ranges.join(', ');
 }
 
 function limitRows(policy: RoutePolicy): readonly (readonly [string, string])[] {
