@@ -1,6 +1,7 @@
 import type { ResolvedConfig } from './config/resolved.ts';
 import type { Pressure } from './core/overload.ts';
 import { type Admission, createAdmission } from './engine/admission.ts';
+import { type Clients, createClients } from './engine/clients.ts';
 import { createMemoryWatch } from './engine/memory-watch.ts';
 import { createPrincipals, type Principals } from './engine/principals.ts';
 import { createTaskRoom, type TaskRoom } from './engine/task-room.ts';
@@ -20,6 +21,7 @@ export type OverloadParts = {
   readonly waiters: Waiters;
   readonly tasks: TaskRoom;
   readonly principals: Principals | null;
+  readonly clients: Clients | null;
   pressure(): Pressure;
   admission(limits: ResolvedConfig['limits'], inFlight: () => number): Admission;
   /** Once they are there. A listener closes new connections while memory is short. */
@@ -54,11 +56,15 @@ export function createOverload(
   const { inFlightMax, newKeys } = limits.principal;
   const principals =
     inFlightMax === null && newKeys === null ? null : createPrincipals(limits.principal, monotonicMs);
+  const { client } = limits;
+  const clients =
+    client.connectionsMax === null && client.inFlightMax === null ? null : createClients(client);
   return {
     budget,
     waiters,
     tasks,
     principals,
+    clients,
     pressure,
     admission: ({ inFlightMax: ofAllMax, bufferBytesMax }, inFlight) =>
       createAdmission({ inFlight, inFlightMax: ofAllMax, budget, bufferBytesMax, pressure }),

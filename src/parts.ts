@@ -146,6 +146,7 @@ export function createEngine(config: ResolvedConfig, base: Base, drainState: Dra
       onError: (error) => log.unexpected(error),
     }),
     principals: overload.principals,
+    clients: overload.clients,
     tickets: createTicketDesk(() => randomBytes(TICKET_ID_BYTES), monotonicMs),
     rotations: createRotations(),
     admission: overload.admission(config.limits, () => metrics.inFlight.value()),

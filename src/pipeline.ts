@@ -31,6 +31,7 @@ import { presentTicket, recallTicket } from './engine/tickets.ts';
 import type { Ending, Engine, RequestContext, Snapshot } from './engine/types.ts';
 import { verifyDelivery } from './engine/verify.ts';
 import { executeGranted } from './engine/versioned.ts';
+import { withinClient } from './engine/within-client.ts';
 import { guard } from './http/guard.ts';
 import type { Incoming } from './http/seam.ts';
 import { forwardUnkeyed, handleUnkeyed } from './pipeline-unkeyed.ts';
@@ -41,7 +42,13 @@ import type { StoreUnavailable } from './store/contract.ts';
  * Whatever a step may find is a value; this file alone says what follows from it.
  */
 
-export async function handleRequest(engine: Engine, snapshot: Snapshot, incoming: Incoming): Promise<Ending> {
+export function handleRequest(engine: Engine, snapshot: Snapshot, incoming: Incoming): Promise<Ending> {
+  return engine.clients === null
+    ? handleAdmitted(engine, snapshot, incoming)
+    : withinClient(engine.clients, engine, snapshot, incoming, handleAdmitted);
+}
+
+async function handleAdmitted(engine: Engine, snapshot: Snapshot, incoming: Incoming): Promise<Ending> {
   const guarded = guard(incoming.head, snapshot.guardLimits, snapshot.reliedOn);
   if (guarded.kind === 'refused') return refuse(engine, snapshot, incoming, guarded.code, guarded.detail);
   const head =

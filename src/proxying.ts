@@ -1,10 +1,11 @@
 import { openServerCertificate } from './certificates.ts';
 import type { ResolvedConfig } from './config/resolved.ts';
 import { keptOver } from './config/watch.ts';
+import { clientName } from './core/client-address.ts';
 import type { Engine, Snapshot } from './engine/types.ts';
 import { createUpstream } from './http/choose-upstream.ts';
 import { connectionsWithin, openFilesMax } from './http/descriptors.ts';
-import { type Listener, startListener } from './http/listener.ts';
+import { type Listener, type ListenerOptions, startListener } from './http/listener.ts';
 import type { Upstream } from './http/seam.ts';
 import type { ServerTls } from './http/tls-server.ts';
 import { createTunnel, type Tunnel } from './http/tunnel.ts';
@@ -52,7 +53,7 @@ export async function startProxying(
   try {
     const own = await openServerCertificate(config, base.log, engine.wallMs);
     const listener = await startListener(
-      listenerOptions(config, base, own?.current() ?? null),
+      { ...listenerOptions(config, base, own?.current() ?? null), admit: admission(base, current) },
       serving.handler,
     );
     base.overload.attach({ listener });
@@ -109,7 +110,7 @@ function listenerOptions(
   config: ResolvedConfig,
   { log, overload }: Base,
   tls: ServerTls | null,
-): Parameters<typeof startListener>[0] {
+): Omit<ListenerOptions, 'admit'> {
   const { listen, limits, upstream, store } = config;
   const elsewhereMax = upstream.connectionsMax + (store.kind === 'postgres' ? store.connectionsMax : 0);
   const connectionsMax = connectionsWithin(limits.connectionsMax, elsewhereMax, openFilesMax());
@@ -131,5 +132,16 @@ function listenerOptions(
     http2: config.http2,
     headersMax: limits.headersMax,
     onConnection: () => void overload.pressure(),
+  };
+}
+
+/** A trusted proxy has as many connections as it needs; who has no address is nobody to be bounded. */
+function admission({ overload: { clients } }: Base, current: Proxying['current']): ListenerOptions['admit'] {
+  if (clients === null) return null;
+  return (address) => {
+    const name = clientName(address);
+    return name === null || current.snapshot.forwardingOf(address) === 'trusted'
+      ? () => undefined
+      : clients.connect(name);
   };
 }

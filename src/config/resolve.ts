@@ -6,6 +6,7 @@ import { frozen } from './frozen.ts';
 import { resolveDialect } from './resolve-dialect.ts';
 import { resolveAuthorization, resolveFingerprint, resolveScope, resolveSource } from './resolve-identity.ts';
 import { resolveJwt } from './resolve-jwt.ts';
+import { resolveLimits } from './resolve-limits.ts';
 import { resolveLock } from './resolve-lock.ts';
 import { resolveMessage } from './resolve-message.ts';
 import { resolvePrecondition } from './resolve-precondition.ts';
@@ -74,27 +75,7 @@ export function resolveConfig(
       bind: top.encryption.bind === 'client' ? 'client' : 'record',
       responses: top.encryption.responses,
     },
-    limits: {
-      headBytesMax: limits.head,
-      headersMax: limits.headers,
-      targetBytesMax: limits.target,
-      headTimeoutMs: limits.headTimeout,
-      bodyTimeoutMs: limits.bodyTimeout,
-      idleMs: limits.idleTimeout,
-      connectionsMax: limits.connections,
-      bufferBytesMax: limits.buffer,
-      inFlightMax: limits.inFlight,
-      joinersMax: limits.joiners,
-      tasksMax: limits.tasks,
-      memory: {
-        refuseShare: limits.memory.refusePercent / 100,
-        stopShare: limits.memory.stopPercent / 100,
-      },
-      principal: {
-        inFlightMax: limits.principal.inFlight ?? null,
-        newKeys: limits.principal.newKeys ?? null,
-      },
-    },
+    limits: resolveLimits(limits),
     trustedProxies: top.trustedProxies,
     reserved:
       top.reserved === 'off'

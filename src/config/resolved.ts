@@ -145,6 +145,8 @@ export type ResolvedConfig = {
     readonly tasksMax: number;
     /** Parts of the memory, 0 to 1. */
     readonly memory: { readonly refuseShare: number; readonly stopShare: number };
+    /** Of one client address in this process; null: not bounded. */
+    readonly client: { readonly connectionsMax: number | null; readonly inFlightMax: number | null };
     /** Of one principal in this process; null: not bounded. */
     readonly principal: {
       readonly inFlightMax: number | null;

@@ -34,6 +34,19 @@ const principal = section({
     ),
 });
 
+const client = section({
+  connections: count(1, 1_000_000)
+    .optional()
+    .describe(
+      'Most connections at once; one more is closed as soon as it comes. Left out: no bound but that of all.',
+    ),
+  inFlight: count(1, 1_000_000)
+    .optional()
+    .describe(
+      'Most requests at once, over all its connections and streams; one more gets 429. Left out: no bound but that of all.',
+    ),
+});
+
 export const limitsSchema = section({
   head: size('1KiB', '1MiB')
     .prefault(D.limits.head)
@@ -80,6 +93,11 @@ export const limitsSchema = section({
     .prefault({})
     .describe(
       'When load is shed so that memory does not run out: the heap, and the memory of the container.',
+    ),
+  client: client
+    .prefault({})
+    .describe(
+      'Bounds for one client address in one process, before anything else is known of it: an IPv4 address, or the /64 of an IPv6 address. Connections of `trustedProxies` are not bounded; a request that one of them passes on counts for the last address in `X-Forwarded-For` that is none of them. Set it where clients connect themselves; behind a balancer that is not in `trustedProxies` all of them have its address, and share the bound.',
     ),
   principal: principal
     .prefault({})

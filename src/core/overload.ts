@@ -10,6 +10,8 @@ export const OVERLOADS = [
   'joiners',
   /** Executions in the background, `limits.tasks`. */
   'tasks',
+  /** Requests in flight of one client address, `limits.client.inFlight`. */
+  'client_in_flight',
   /** Keyed requests in flight of one principal, `limits.principal.inFlight`. */
   'principal_in_flight',
   /** New keys of one principal, `limits.principal.newKeys`. */

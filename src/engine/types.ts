@@ -12,6 +12,7 @@ import type { Store } from '../store/contract.ts';
 import type { KeepAlive } from '../store/keep-alive.ts';
 import type { TokenDesk } from '../tokens/token-desk.ts';
 import type { Admission } from './admission.ts';
+import type { Clients } from './clients.ts';
 import type { LockKeeper } from './lock-keeper.ts';
 import type { ObservedLog } from './observed-log.ts';
 import type { Principal, Principals } from './principals.ts';
@@ -54,6 +55,8 @@ export type Engine = {
   readonly tickets: TicketDesk;
   /** Who has used which key, as far as this process has seen it. */
   readonly rotations: Rotations;
+  /** Null: no client address is bounded. */
+  readonly clients: Clients | null;
   /** Null: no principal is bounded. */
   readonly principals: Principals | null;
 };

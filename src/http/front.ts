@@ -99,9 +99,9 @@ function isTunnel(request: IncomingMessage): boolean {
   return upgrade !== '' && !/\bh2c\b/i.test(upgrade);
 }
 
-/** Puts a decision before node's own listener, which makes every connection one of HTTP/1. */
-function divert<S extends Duplex>(
-  server: Server,
+/** Puts a decision before the listeners that are there, such as node's own, which makes every connection one of HTTP/1. */
+export function divert<S extends Duplex>(
+  server: Server | HttpsServer,
   event: 'connection' | 'secureConnection',
   decide: (socket: S, toHttp1: () => void) => void,
 ): void {

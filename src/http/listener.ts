@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { RequestHead } from '../core/wire.ts';
 import { createDebts, refuseBytes } from './debts.ts';
-import { createFront, type FrontOptions } from './front.ts';
+import { createFront, divert, type FrontOptions } from './front.ts';
 import { describeListenError } from './listen-error.ts';
 import { NodeBody } from './node-body.ts';
 import { NodeReply } from './node-reply.ts';
@@ -19,6 +19,8 @@ export type ListenerOptions = FrontOptions & {
   readonly connectionsMax: number;
   /** For every connection, before anything of it is read. */
   readonly onConnection?: () => void;
+  /** Null: every address may have as many as there are. Else whether one more is welcome, and what is called when it closes. */
+  readonly admit: ((address: string) => (() => void) | null) | null;
 };
 
 /** Why a request never became one: answered here, reported to the pipeline's counters. */
@@ -99,7 +101,7 @@ export function startListener(options: ListenerOptions, handler: ListenerHandler
 /** Beyond the most, node closes a connection before it reads of it: to its client it is as if nobody listened. */
 function countConnections(
   server: Server,
-  { connectionsMax, onConnection }: ListenerOptions,
+  { connectionsMax, onConnection, admit }: ListenerOptions,
 ): Pick<Listener, 'accept' | 'connections' | 'refused' | 'room'> {
   let open = 0;
   let refused = 0;
@@ -111,6 +113,17 @@ function countConnections(
       open -= 1;
     });
   });
+  if (admit !== null)
+    divert<Socket>(server, 'connection', (socket, goOn) => {
+      const leave = admit(socket.remoteAddress ?? '');
+      if (leave === null) {
+        refused += 1;
+        socket.destroy();
+      } else {
+        socket.once('close', leave);
+        goOn();
+      }
+    });
   server.on('drop', () => {
     refused += 1;
   });

@@ -235,7 +235,7 @@ export const METRICS = {
     ...plain,
     name: 'onceward_connections_refused_total',
     kind: 'counter',
-    help: 'Connections of clients closed as soon as they came, for want of room.',
+    help: 'Connections of clients closed as soon as they came: for want of room, or because of limits.client.connections.',
   },
   handshakesFailed: {
     ...plain,

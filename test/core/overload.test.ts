@@ -131,6 +131,7 @@ it('what there can be too much of has a name that metrics and answers keep', () 
     'memory',
     'joiners',
     'tasks',
+    'client_in_flight',
     'principal_in_flight',
     'principal_new_keys',
     'principal_tickets',

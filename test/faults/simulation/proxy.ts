@@ -169,6 +169,7 @@ function overloadOf({ limits }: ResolvedConfig, pressure: () => Pressure): Overl
     waiters: createWaiters(limits.joinersMax, pressure),
     tasks: createTaskRoom(limits.tasksMax),
     principals: createPrincipals(limits.principal, () => performance.now()),
+    clients: null,
     pressure,
     admission: ({ inFlightMax, bufferBytesMax }, inFlight) =>
       createAdmission({ inFlight, inFlightMax, budget, bufferBytesMax, pressure }),
