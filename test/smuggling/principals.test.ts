@@ -1,5 +1,8 @@
+import { writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Folder, temporaryFolder } from '../support/child-proxy.ts';
 import { startProxyWith, type TestProxy } from '../support/proxy.ts';
+import { createSigner, ISSUER, jwksText, makeToken } from '../support/tokens.ts';
 import { attack } from './oracle.ts';
 import { type RecordingUpstream, startRecordingUpstream } from './recording-upstream.ts';
 import { valuesOf } from './strict-http.ts';
@@ -7,11 +10,14 @@ import { valuesOf } from './strict-http.ts';
 /** Fifty principals, each with an answer of its own under a key that all others know, and tricks to get at it. */
 
 const PRINCIPALS = 50;
+const signer = createSigner('one');
+const TOKENS = Array.from({ length: PRINCIPALS }, (_none, who) => makeToken(signer, { sub: `s-${who}` }));
 /** Of every route: the field lines that say who asks. */
 const ROUTES: Readonly<Record<string, (who: number) => string>> = {
   authorization: (who) => `Authorization: Bearer token-${who}`,
   tenant: (who) => `X-Tenant: tenant-${who}`,
   cookie: (who) => `Cookie: a=b; session=s-${who}`,
+  token: (who) => `Authorization: Bearer ${TOKENS[who] ?? ''}`,
 };
 
 /** How a caller may try to be another as well: its own line, and one of the other's that some parser may read. */
@@ -30,7 +36,10 @@ const TRICKS: Readonly<Record<string, (own: string, other: string) => readonly s
 
 let proxy: TestProxy;
 let upstream: RecordingUpstream;
+let folder: Folder;
 beforeAll(async () => {
+  folder = temporaryFolder();
+  writeFileSync(`${folder.path}/keys.json`, jwksText(signer));
   // The answer says whose it is.
   upstream = await startRecordingUpstream(({ fields }) => {
     const body = `owner ${valuesOf(fields, 'x-owner').join()}`;
@@ -45,16 +54,19 @@ beforeAll(async () => {
       'store: "memory:"',
       'drain: { timeout: 0s }',
       'log: { level: silent }',
+      `jwt: { issuers: [{ issuer: "${ISSUER}", jwks: "${folder.path}/keys.json", audience: any }] }`,
       'routes:',
       '  - { name: authorization, match: { path: /authorization } }',
       '  - { name: tenant, match: { path: /tenant }, scope: { headers: [X-Tenant] } }',
       '  - { name: cookie, match: { path: /cookie }, scope: { headers: [], cookies: [session] } }',
+      '  - { name: token, match: { path: /token }, scope: { jwt: { claims: [sub] } } }',
     ].join('\n'),
   );
 });
 afterAll(async () => {
   await proxy.close();
   await upstream.close();
+  folder.remove();
 });
 
 async function bodyOf(route: string, key: string, who: number, lines: readonly string[]): Promise<string> {
