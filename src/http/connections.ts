@@ -1,4 +1,5 @@
 import type { Client } from 'undici';
+import type { ResponseBytes } from './response-bytes.ts';
 
 /**
  * Connections to the upstream, one client each, with our own queue in front. undici's pool keeps a request that was
@@ -13,6 +14,8 @@ export type Slot = {
   idleSinceMs: number;
   /** broken: the socket had an error; reset when it connects anew. */
   connection: 'sound' | 'broken';
+  /** Of the last connection; null before the first. */
+  bytes: ResponseBytes | null;
 };
 
 export type Waiting = {
@@ -74,10 +77,11 @@ export class Connections<Exchange extends Waiting> {
   }
 
   #create(): Slot {
-    const slot: { client: Client | null; idleSinceMs: number; connection: Slot['connection'] } = {
+    const slot: Omit<Slot, 'client'> & { client: Client | null } = {
       client: null,
       idleSinceMs: 0,
       connection: 'sound',
+      bytes: null,
     };
     // The client is there before anyone sees the slot; its connector needs the slot to exist first.
     const made = slot as Slot;

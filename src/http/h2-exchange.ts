@@ -183,7 +183,7 @@ export class H2Exchange implements Exchange {
   #onHead(rawHeaders: RawHeaders): void {
     if (!this.#isLive()) return;
     const status = statusOf(rawHeaders);
-    if (!(status >= 200 && status <= 999)) this.#refuse('a status that is none');
+    if (!(status >= 200 && status <= 599)) this.#refuse('a status that is none');
     else {
       this.#status = status;
       this.#sink.head({ status, rawHeaders: withoutPseudo(rawHeaders) }, 'proven');

@@ -1,9 +1,11 @@
 import { buildConnector, Client, type Dispatcher } from 'undici';
-import type { ExchangeEnd, FailureCause } from '../core/settle.ts';
-import { allValues, type RawHeaders } from '../core/wire.ts';
+import { judgeResponse } from '../core/judge-response.ts';
+import type { ExchangeEnd } from '../core/settle.ts';
+import type { RawHeaders } from '../core/wire.ts';
 import { Connections, type Slot } from './connections.ts';
+import { readStrictly } from './response-bytes.ts';
 import type { Exchange, ExchangeSink, OutgoingBody, OutgoingRequest, Upstream } from './seam.ts';
-import { codeOf, messageOf, neverDispatchedCause } from './upstream-errors.ts';
+import { failureCause, messageOf, neverDispatchedCause } from './upstream-errors.ts';
 import { connectionOptions, serverNameOf, type UpstreamTls } from './upstream-tls.ts';
 
 /**
@@ -50,9 +52,12 @@ export function createUpstream(options: UpstreamOptions): Upstream {
             (...result) => {
               // Before undici's own listener: it takes a reset for the end of a response that is closed by its end.
               slot.connection = 'sound';
-              result[1]?.once('error', () => {
+              const [, socket] = result;
+              socket?.once('error', () => {
                 slot.connection = 'broken';
               });
+              // Without a connection there is none, whatever its type says.
+              slot.bytes = socket ? readStrictly(socket) : null;
               connected(...result);
             },
           ),
@@ -103,6 +108,7 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
   /** over: the sink knows the end; undici may still hold the slot until it calls back. */
   #phase: 'waiting' | 'dispatched' | 'over' = 'waiting';
   #status = 0;
+  #informational = 0;
   #end: 'proven' | 'unproven' = 'unproven';
   #destroyedAs: ExchangeEnd | null = null;
   #queueTimer: NodeJS.Timeout | null = null;
@@ -176,6 +182,7 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
       return;
     }
     this.#phase = 'dispatched';
+    this.#slot?.bytes?.expect();
   }
 
   onRequestSent(): void {
@@ -185,19 +192,32 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
     if (this.#phase === 'over') return;
     const rawHeaders = decodeHeaders(controller.rawHeaders);
-    if (status < 200) {
-      this.#sink.informational({ status, rawHeaders });
-      return;
+    const wrong = this.#judgeHead(status, rawHeaders);
+    if (wrong !== null) this.destroy({ kind: 'failed', cause: 'bad-framing', message: wrong });
+    else if (status < 200) this.#sink.informational({ status, rawHeaders });
+    else {
+      this.#status = status;
+      this.#sink.head({ status, rawHeaders }, this.#end);
     }
-    const codings = allValues(rawHeaders, 'transfer-encoding');
-    if (codings.length > 1 || (codings[0] !== undefined && codings[0].trim().toLowerCase() !== 'chunked')) {
-      // Another coding would be taken off the head and left on the body.
-      this.destroy({ kind: 'failed', cause: 'bad-framing', message: 'a transfer coding other than chunked' });
-      return;
-    }
-    this.#status = status;
-    this.#end = provenEnd(this.#request.method, status, rawHeaders);
-    this.#sink.head({ status, rawHeaders }, this.#end);
+  }
+
+  /** Null, or what is wrong with the head or with what has come behind it. */
+  #judgeHead(status: number, rawHeaders: RawHeaders): string | null {
+    const bytes = this.#slot?.bytes ?? null;
+    if (status < 200) this.#informational += 1;
+    const { method } = this.#request;
+    const version = bytes?.version ?? '1.1';
+    const verdict = judgeResponse({
+      method,
+      version,
+      status,
+      rawHeaders,
+      informational: this.#informational,
+    });
+    if (verdict.kind === 'refused') return verdict.why;
+    if (status < 200) return null;
+    this.#end = verdict.framing === 'closed' ? 'unproven' : 'proven';
+    return bytes?.body(verdict.framing === 'chunked' ? 'chunked' : 'opaque') ?? null;
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -205,13 +225,16 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    const cut = this.#end === 'unproven' && this.#slot?.connection === 'broken';
-    this.#over(
-      cut
-        ? { kind: 'failed', cause: 'truncated', message: 'the connection was reset before it was closed' }
-        : { kind: 'complete', status: this.#status, end: this.#end },
-    );
+    this.#over(this.#judgeEnd());
     this.#giveSlot();
+  }
+
+  #judgeEnd(): ExchangeEnd {
+    if (this.#slot?.bytes?.ended() === 'disagreed')
+      return { kind: 'failed', cause: 'bad-framing', message: 'its end is not where its chunks end' };
+    if (this.#end === 'unproven' && this.#slot?.connection === 'broken')
+      return { kind: 'failed', cause: 'truncated', message: 'the connection was reset before it was closed' };
+    return { kind: 'complete', status: this.#status, end: this.#end };
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -220,7 +243,9 @@ class UndiciExchange implements Exchange, Dispatcher.DispatchHandler {
     } else if (this.#phase === 'waiting') {
       this.#over({ kind: 'never-dispatched', cause: neverDispatchedCause(error), message: messageOf(error) });
     } else {
-      this.#over({ kind: 'failed', cause: failureCause(error, this.#status), message: messageOf(error) });
+      const wrong = this.#slot?.bytes?.wrong ?? null;
+      const cause = wrong === null ? failureCause(error, this.#status) : 'bad-framing';
+      this.#over({ kind: 'failed', cause, message: messageOf(error) });
     }
     this.#giveSlot();
   }
@@ -272,25 +297,4 @@ function decodeHeaders(raw: Dispatcher.DispatchController['rawHeaders']): RawHea
     out[i] = typeof item === 'string' ? item : item === undefined ? '' : item.toString('latin1');
   }
   return out;
-}
-
-/** RFC 9112 section 6.3: whether the message says itself where it ends. */
-function provenEnd(method: string, status: number, rawHeaders: RawHeaders): 'proven' | 'unproven' {
-  if (method === 'HEAD' || status === 204 || status === 304) return 'proven';
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] ?? '';
-    if (name.length !== 14 && name.length !== 17) continue;
-    const lower = name.toLowerCase();
-    if (lower === 'content-length') return 'proven';
-    if (lower === 'transfer-encoding') return 'proven';
-  }
-  return 'unproven';
-}
-
-function failureCause(error: Error, status: number): FailureCause {
-  const code = codeOf(error);
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') return 'bad-framing';
-  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return 'truncated';
-  if (code === 'UND_ERR_ABORTED') return 'aborted';
-  return status >= 200 ? 'truncated' : 'reset';
 }

@@ -66,7 +66,7 @@ export function parseRequest(bytes: Buffer): Parsed<StrictRequest> {
   const line = REQUEST_LINE.exec(head.first);
   if (line === null) return malformed(`request line ${JSON.stringify(head.first)}`);
   if (valuesOf(head.fields, 'host').length !== 1) return malformed('not exactly one Host');
-  const body = parseBody(bytes, head, 'none');
+  const body = parseBody(bytes, head, 'none', 'none');
   if (body.kind !== 'message') return body;
   const message = {
     method: line[1] ?? '',
@@ -77,18 +77,22 @@ export function parseRequest(bytes: Buffer): Parsed<StrictRequest> {
   return { kind: 'message', message, bytes: body.bytes };
 }
 
+/** What nobody needs and everybody may send: extensions of chunks, and trailers. `none`: as our proxy sends. */
+type Extras = 'none' | 'allowed';
+
 /** `connection`: whether more can come. Informational answers are skipped. */
 export function parseAnswer(
   bytes: Buffer,
   method: string,
   connection: 'open' | 'closed',
+  extras: Extras = 'none',
 ): Parsed<StrictAnswer> {
   const head = parseHead(bytes);
   if ('kind' in head) return head;
   const status = Number(STATUS_LINE.exec(head.first)?.[1] ?? 0);
   if (status === 0) return malformed(`status line ${JSON.stringify(head.first)}`);
   if (status < 200 && status !== 101) {
-    const after = parseAnswer(bytes.subarray(head.bytes), method, connection);
+    const after = parseAnswer(bytes.subarray(head.bytes), method, connection, extras);
     return after.kind === 'message' ? { ...after, bytes: after.bytes + head.bytes } : after;
   }
   if (method === 'HEAD' || status === 204 || status === 304 || status === 101)
@@ -97,7 +101,7 @@ export function parseAnswer(
       message: { status, fields: head.fields, body: EMPTY, end: 'proven' },
       bytes: head.bytes,
     };
-  const body = parseBody(bytes, head, connection === 'closed' ? 'to-the-end' : 'incomplete');
+  const body = parseBody(bytes, head, connection === 'closed' ? 'to-the-end' : 'incomplete', extras);
   if (body.kind !== 'message') return body;
   return { kind: 'message', message: { status, fields: head.fields, ...body.message }, bytes: body.bytes };
 }
@@ -106,7 +110,12 @@ const EMPTY = Buffer.alloc(0);
 type Body = { readonly body: Buffer; readonly end: 'proven' | 'closed' };
 
 /** `unframed`: what a message without a length is. */
-function parseBody(bytes: Buffer, head: Head, unframed: 'none' | 'incomplete' | 'to-the-end'): Parsed<Body> {
+function parseBody(
+  bytes: Buffer,
+  head: Head,
+  unframed: 'none' | 'incomplete' | 'to-the-end',
+  extras: Extras,
+): Parsed<Body> {
   const lengths = valuesOf(head.fields, 'content-length');
   const codings = valuesOf(head.fields, 'transfer-encoding');
   if (lengths.length + codings.length > 1) return malformed('framing named twice');
@@ -114,7 +123,7 @@ function parseBody(bytes: Buffer, head: Head, unframed: 'none' | 'incomplete' | 
   const [coding] = codings;
   if (coding !== undefined)
     return coding.toLowerCase() === 'chunked'
-      ? parseChunked(bytes, head.bytes)
+      ? parseChunked(bytes, head.bytes, extras)
       : malformed(`coding ${coding}`);
   if (length !== undefined) {
     if (!/^(?:0|[1-9]\d{0,15})$/.test(length)) return malformed(`length ${length}`);
@@ -132,12 +141,16 @@ function parseBody(bytes: Buffer, head: Head, unframed: 'none' | 'incomplete' | 
   };
 }
 
-function parseChunked(bytes: Buffer, from: number): Parsed<Body> {
+/** RFC 9112 section 7.1.1, with the space that it calls bad. */
+const EXTENSIONS = /[ \t]*;[\t\x20-\x7e\x80-\xff]*$/;
+
+function parseChunked(bytes: Buffer, from: number, extras: Extras): Parsed<Body> {
   const parts: Buffer[] = [];
   let at = from;
   for (;;) {
     const lineEnd = bytes.indexOf('\r\n', at, 'latin1');
-    const line = bytes.toString('latin1', at, lineEnd === -1 ? bytes.length : lineEnd);
+    const whole = bytes.toString('latin1', at, lineEnd === -1 ? bytes.length : lineEnd);
+    const line = extras === 'allowed' ? whole.replace(EXTENSIONS, '') : whole;
     if (!/^[0-9a-fA-F]{0,8}$/.test(line.replace(/\r$/, '')))
       return malformed(`chunk size ${JSON.stringify(line)}`);
     if (lineEnd === -1) return INCOMPLETE;
@@ -149,6 +162,11 @@ function parseChunked(bytes: Buffer, from: number): Parsed<Body> {
       parts.push(bytes.subarray(at, at + size));
       at += size;
     }
+    if (size === 0 && extras === 'allowed') {
+      const trailers = trailersEnd(bytes, at);
+      if (typeof trailers !== 'number') return trailers;
+      return { kind: 'message', message: { body: Buffer.concat(parts), end: 'proven' }, bytes: trailers };
+    }
     const close = bytes.toString('latin1', at, at + 2);
     if (close.length < 2) return '\r\n'.startsWith(close) ? INCOMPLETE : malformed('no CRLF after a chunk');
     if (close !== '\r\n') return malformed(`after a chunk ${JSON.stringify(close)}`);
@@ -156,4 +174,12 @@ function parseChunked(bytes: Buffer, from: number): Parsed<Body> {
     if (size === 0)
       return { kind: 'message', message: { body: Buffer.concat(parts), end: 'proven' }, bytes: at };
   }
+}
+
+/** Where the lines behind the last chunk end. */
+function trailersEnd(bytes: Buffer, from: number): number | typeof INCOMPLETE | ReturnType<typeof malformed> {
+  if (bytes.toString('latin1', from, from + 2) === '\r\n') return from + 2;
+  // As a head without a first line, which is there then.
+  const head = parseHead(Buffer.concat([Buffer.from('\r\n', 'latin1'), bytes.subarray(from)]));
+  return 'kind' in head ? head : from + head.bytes - 2;
 }
