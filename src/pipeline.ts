@@ -281,7 +281,8 @@ async function act(
  */
 async function storeDown(context: RequestContext, error: StoreUnavailable, body: HeldBody): Promise<Ending> {
   context.engine.log.storeUnavailable(error.reason, error.message);
-  const { onStoreDown } = context.policy;
+  // There is a record, and what it says cannot be trusted: that it was executed is likely.
+  const onStoreDown = error.reason === 'corrupt' ? 'refuse' : context.policy.onStoreDown;
   switch (onStoreDown) {
     case 'refuse':
       return answerStoreUnavailable(context, error.reason);

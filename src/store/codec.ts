@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib';
+import { mayHaveBody } from '../core/headers.ts';
 import type { StoredResponse } from '../core/record.ts';
 import { unreachable } from '../core/unreachable.ts';
-import type { RawHeaders } from '../core/wire.ts';
+import { allValues, type RawHeaders } from '../core/wire.ts';
 import { StoreUnavailable } from './contract.ts';
 
 /**
@@ -29,8 +30,10 @@ const LENGTH_BYTES = 4;
 const FIXED_BYTES = 16;
 const CRC_BYTES = 4;
 const NO_BODY = new Uint8Array(0);
-/** Besides the breaks, what latin1 cannot hold: cut to eight bits, U+010A would be one. */
-const UNSAFE = /[\r\n\0\u0100-\uffff]/;
+/** A token and a value without control characters (RFC 9110 section 5); beyond latin1, cut to eight bits, U+010A would be a line break. */
+const FIELD_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t\x20-\x7e\x80-\xff]*$/;
+/** What speaks of a connection or its framing never stands in a record: a replay has its own. */
+const OF_A_CONNECTION = /^(?:connection|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/i;
 
 /** Throws StoreUnavailable `error` for a head that must not be stored. */
 export function encodeResponse(response: StoredResponse): Buffer {
@@ -100,12 +103,23 @@ export function decodeResponse(bytes: Uint8Array): StoredResponse {
   if (bodyAt > end) throw corrupt('its head is longer than itself');
   const rawHeaders = parseHead(buffer.toString('latin1', FIXED_BYTES, bodyAt));
   if (kind === KIND_FULL)
-    return { kind: 'full', status, rawHeaders, body: buffer.subarray(bodyAt, end), receivedAtMs };
+    return trusted({ kind: 'full', status, rawHeaders, body: buffer.subarray(bodyAt, end), receivedAtMs });
   if (bodyAt + LENGTH_BYTES > end) throw corrupt('it has no room for its trailers');
   const afterAt = bodyAt + LENGTH_BYTES + buffer.readUInt32BE(bodyAt);
   if (afterAt > end) throw corrupt('its trailers are longer than itself');
   const rawTrailers = parseHead(buffer.toString('latin1', bodyAt + LENGTH_BYTES, afterAt));
-  return { kind: 'full', status, rawHeaders, rawTrailers, body: buffer.subarray(afterAt, end), receivedAtMs };
+  const body = buffer.subarray(afterAt, end);
+  return trusted({ kind: 'full', status, rawHeaders, rawTrailers, body, receivedAtMs });
+}
+
+/** A checksum can be made by whoever writes to the store: what goes out must be one message all the same. */
+function trusted(response: Extract<StoredResponse, { kind: 'full' }>): StoredResponse {
+  const { status, rawHeaders, body } = response;
+  if (status < 200 || status > 599) throw corrupt(`its status is ${status}`);
+  const lengths = allValues(rawHeaders, 'content-length');
+  const isTrue = lengths.length === 0 || (lengths.length === 1 && lengths[0] === String(body.byteLength));
+  if (!isTrue && mayHaveBody(status)) throw corrupt('its length is not that of its body');
+  return response;
 }
 
 function serialiseHead(rawHeaders: readonly string[]): string {
@@ -115,10 +129,9 @@ function serialiseHead(rawHeaders: readonly string[]): string {
     const name = rawHeaders[i] ?? '';
     const value = rawHeaders[i + 1] ?? '';
     // A stored line break would become a second field, or a second response, on replay.
-    if (name === '' || name.includes(':')) throw unstorable('a name is empty or has a colon');
-    if (UNSAFE.test(name) || UNSAFE.test(value))
-      throw unstorable('a line break, a NUL or a character beyond latin1');
-    head += `${name}: ${value}\r\n`;
+    const line = `${name}: ${value}`;
+    if (!FIELD_LINE.test(line) || name.includes(':')) throw unstorable('a field that is none');
+    head += `${line}\r\n`;
   }
   return head;
 }
@@ -131,8 +144,10 @@ function parseHead(head: string): readonly string[] {
     const colon = head.indexOf(': ', at);
     if (end === -1 || colon <= at || colon > end) throw corrupt('its head is malformed');
     const line = head.slice(at, end);
-    if (UNSAFE.test(line)) throw corrupt('its head has a line break or a NUL inside a field');
-    rawHeaders.push(line.slice(0, colon - at), line.slice(colon - at + 2));
+    if (!FIELD_LINE.test(line)) throw corrupt('its head has a field that is none');
+    const name = line.slice(0, colon - at);
+    if (OF_A_CONNECTION.test(name)) throw corrupt(`its head has the field ${name}`);
+    rawHeaders.push(name, line.slice(colon - at + 2));
     at = end + 2;
   }
   return rawHeaders;

@@ -26,6 +26,8 @@ export type StrictAnswer = {
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const REQUEST_LINE = new RegExp(`^(${TOKEN}) (/[\\x21-\\x7e]*) HTTP/1\\.1$`);
 const STATUS_LINE = /^HTTP\/1\.[01] ([1-5]\d\d) [\t\x20-\x7e\x80-\xff]*$/;
+/** Many servers leave out the space as well where they have no reason to tell; nobody reads it in another way. */
+const WITHOUT_REASON = /^HTTP\/1\.[01] ([1-5]\d\d)$/;
 const FIELD_LINE = new RegExp(`^(${TOKEN}):[ \\t]*([\\t\\x20-\\x7e\\x80-\\xff]*?)[ \\t]*$`);
 
 type Head = {
@@ -77,7 +79,7 @@ export function parseRequest(bytes: Buffer): Parsed<StrictRequest> {
   return { kind: 'message', message, bytes: body.bytes };
 }
 
-/** What nobody needs and everybody may send: extensions of chunks, and trailers. `none`: as our proxy sends. */
+/** What nobody needs and servers send: extensions of chunks, trailers, a status line that ends early. `none`: as our proxy sends. */
 type Extras = 'none' | 'allowed';
 
 /** `connection`: whether more can come. Informational answers are skipped. */
@@ -89,7 +91,9 @@ export function parseAnswer(
 ): Parsed<StrictAnswer> {
   const head = parseHead(bytes);
   if ('kind' in head) return head;
-  const status = Number(STATUS_LINE.exec(head.first)?.[1] ?? 0);
+  const line =
+    STATUS_LINE.exec(head.first) ?? (extras === 'allowed' ? WITHOUT_REASON.exec(head.first) : null);
+  const status = Number(line?.[1] ?? 0);
   if (status === 0) return malformed(`status line ${JSON.stringify(head.first)}`);
   if (status < 200 && status !== 101) {
     const after = parseAnswer(bytes.subarray(head.bytes), method, connection, extras);
