@@ -17,6 +17,9 @@ const TOOLS: readonly Tool[] = [
   { binary: '/usr/bin/openssl', debianPackage: 'openssl' },
   { binary: '/usr/bin/strace', debianPackage: 'strace' },
   { binary: '/usr/bin/chromium', debianPackage: 'chromium' },
+  { binary: '/usr/sbin/nginx', debianPackage: 'nginx' },
+  { binary: '/usr/sbin/haproxy', debianPackage: 'haproxy' },
+  { binary: '/usr/bin/curl', debianPackage: 'curl' },
 ];
 
 export type Tool = { readonly binary: string; readonly debianPackage: string };

@@ -5,6 +5,7 @@ import {
   constants,
   sensitiveHeaders,
 } from 'node:http2';
+import { classifyMethod } from '../core/classify.ts';
 import type { ExchangeEnd } from '../core/settle.ts';
 import type { RawHeaders } from '../core/wire.ts';
 import { CONNECTION_FIELDS } from './h2-fields.ts';
@@ -208,7 +209,7 @@ export class H2Exchange implements Exchange {
     const { rstCode } = stream;
     if (this.#status !== 0 && this.#body === 'delivered' && rstCode === constants.NGHTTP2_NO_ERROR)
       return { kind: 'complete', status: this.#status, end: 'proven' };
-    const isRefused = this.#line !== null && isUnprocessed(stream, this.#line);
+    const isRefused = this.#line !== null && isUnprocessed(stream, this.#line, this.#options.request);
     // RFC 9113 section 8.7: nothing of it was looked at, though its bytes had left.
     if (this.#status === 0 && this.#informational === 0 && isRefused)
       return { kind: 'never-dispatched', cause: 'refused-stream', message: 'the backend took no new stream' };
@@ -247,12 +248,19 @@ export class H2Exchange implements Exchange {
 }
 
 /**
- * Whether the backend has said that it did not begin with this stream (RFC 9113 section 6.8). A GOAWAY gives its own
- * code to every stream that it ends, also to those it may have begun with.
+ * Whether the backend has said that it did not begin with this stream, so that it can be believed (RFC 9113 sections 6.8
+ * and 8.7). A GOAWAY gives its own code to every stream that it ends, also to those it may have begun with. And HAProxy
+ * says REFUSED_STREAM too when the server behind it took the request and then broke the connection (test/matrix): that is
+ * enough to repeat what may be repeated anyway, and no proof.
  */
-function isUnprocessed(stream: ClientHttp2Stream, { lastStreamId }: H2Line): boolean {
+function isUnprocessed(
+  stream: ClientHttp2Stream,
+  { lastStreamId }: H2Line,
+  { method, sockets }: OutgoingRequest,
+): boolean {
   if (lastStreamId !== null) return (stream.id ?? 0) > lastStreamId;
-  return stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
+  const isHarmless = sockets === 'shared' && classifyMethod(method) !== 'unsafe';
+  return isHarmless && stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
 }
 
 function drained(stream: ClientHttp2Stream): Promise<void> {

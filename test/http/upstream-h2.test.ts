@@ -173,7 +173,6 @@ describe('a backend over HTTP/2', () => {
   });
 
   it.each([
-    ['refuses the stream', (peer: FramePeer) => peer.send(frame(FRAME.rstStream, 0, 1, uint32(7)))],
     [
       'goes away before the stream',
       (peer: FramePeer) => peer.send(frame(FRAME.goaway, 0, 0, Buffer.concat([uint32(0), uint32(0)]))),
@@ -232,6 +231,8 @@ describe('a backend over HTTP/2', () => {
           frame(FRAME.data, FLAG.endStream, 1, Buffer.from('x')),
         ),
     ],
+    // HAProxy says so of requests that were executed.
+    ['refuses the stream', (peer: FramePeer) => peer.send(frame(FRAME.rstStream, 0, 1, uint32(7)))],
     ['resets the stream', (peer: FramePeer) => peer.send(frame(FRAME.rstStream, 0, 1, uint32(8)))],
     [
       'resets the stream without an error',
@@ -305,6 +306,26 @@ describe('a backend over HTTP/2', () => {
     const again = await post(proxy, 'k-1');
 
     expect([again.status, await codeOf(again)]).toEqual([409, 'outcome-unknown']);
+  });
+
+  it('that refuses the stream of a GET is asked again, and that of a POST without a key is not', async () => {
+    const asked: number[] = [];
+    const port = await played(async (peer) => {
+      while (asked.length < 3) {
+        const { stream } = await peer.next((seen) => isRequest(seen) && !asked.includes(seen.stream));
+        asked.push(stream);
+        peer.send(
+          asked.length === 2 ? head(stream, FLAG.endStream) : frame(FRAME.rstStream, 0, stream, uint32(7)),
+        );
+      }
+    });
+    const proxy = await proxyTo(port);
+
+    const got = await fetch(`http://127.0.0.1:${proxy.port}/x`);
+    const sent = await fetch(`http://127.0.0.1:${proxy.port}/x`, { method: 'POST' });
+
+    expect([got.status, sent.status, await codeOf(sent)]).toEqual([200, 502, 'upstream-failed']);
+    expect(asked).toHaveLength(3);
   });
 
   it('whose answer is whole may reset the rest of the request without an error (RFC 9113 section 8.1)', async () => {

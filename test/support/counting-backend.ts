@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 
 /** A backend that does what it is told for every arrival, and counts what it executed for each key. */
 
@@ -33,6 +34,7 @@ export type CountingBackend = {
 
 export async function startCountingBackend(
   behaviour: (arrival: Arrival) => void = executeAndAnswer,
+  upgrades: 'echoed' | 'ignored' = 'ignored',
 ): Promise<CountingBackend> {
   const executed = new Map<string, number>();
   const arrived = new Map<string, number>();
@@ -86,6 +88,7 @@ export async function startCountingBackend(
     request.on('error', () => undefined);
     response.on('error', () => undefined);
   });
+  if (upgrades === 'echoed') server.on('upgrade', (_request, socket: Duplex) => echoUpgraded(socket));
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
@@ -114,4 +117,13 @@ export function executeAndAnswer(arrival: Arrival): void {
   arrival.answer(201, JSON.stringify({ execution, key: arrival.key, body: arrival.body }), {
     'X-Execution': String(execution),
   });
+}
+
+/** Accepts as RFC 6455 has it for its own sample nonce, then sends back every byte. */
+function echoUpgraded(socket: Duplex): void {
+  socket.on('error', () => undefined);
+  socket.write(
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n',
+  );
+  socket.pipe(socket);
 }
