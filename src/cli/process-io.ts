@@ -1,5 +1,6 @@
 import process from 'node:process';
 import type { Io } from './io.ts';
+import { printable } from './printable.ts';
 
 /** Edge file: the process itself. */
 export const processIo: Io = {
@@ -23,7 +24,7 @@ export const processIo: Io = {
 /** A reader that has seen enough, such as `head`, is no fault; without a listener its leaving would end in a stack trace. */
 function write(stream: NodeJS.WriteStream, text: string): void {
   if (stream.listenerCount('error') === 0) stream.on('error', ignoreClosedPipe);
-  stream.write(text);
+  stream.write(printable(text));
 }
 
 function ignoreClosedPipe(error: NodeJS.ErrnoException): void {

@@ -24,7 +24,13 @@ const ADVICE: ReadonlyMap<string, string> = new Map([
 
 /** `line`: the text of the line with the fault. */
 export function yamlAdvice(code: string, message: string, line: string): string {
-  if (code === 'UNEXPECTED_TOKEN' && /[{[].*\$\{/.test(line))
+  if (code === 'UNEXPECTED_TOKEN' && hasVariableInFlow(line))
     return 'inside { } and [ ] a variable stands in quotes: "${NAME}"';
   return ADVICE.get(code) ?? `is not valid YAML: ${message}`;
+}
+
+/** Without a pattern: a line may be as long as the file. */
+function hasVariableInFlow(line: string): boolean {
+  const flow = line.search(/[{[]/);
+  return flow !== -1 && line.includes('${', flow + 1);
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { createLog } from '../../src/observe/log.ts';
+import { createLog, type Log } from '../../src/observe/log.ts';
 import { describeWithVectors, stringVectors } from '../support/vectors.ts';
 import { memoryDestination, requestFields } from './memory-destination.ts';
 
@@ -33,6 +33,48 @@ function expectWhole(strings: readonly string[]): void {
 
 it('whatever a client sends, a line stays one line of JSON and is read as it was sent', () => {
   expectWhole(OWN);
+});
+
+const LONG = 'x'.repeat(2 ** 20);
+
+/** Everything else that is told, with the text wherever there may be one from outside. */
+const TELL: Readonly<Record<string, (log: Log, text: string) => void>> = {
+  claimLost: (log, text) => log.claimLost(text, text),
+  lockLost: (log, text) => log.lockLost(text),
+  versionLost: (log, text) => log.versionLost(text, text),
+  responseUnreadable: (log, text) => log.responseUnreadable(text, text, 'not-authentic', text),
+  credentialRotated: (log, text) => log.credentialRotated(text, text, 'executed'),
+  storeUnavailable: (log, text) => log.storeUnavailable('timeout', text),
+  probeFailed: (log, text) => log.probeFailed(text, text),
+  'unexpected, an error': (log, text) => log.unexpected(new Error(text)),
+  'unexpected, a text': (log, text) => log.unexpected(text),
+  event: (log, text) => log.event('warn', text, {}),
+};
+
+it.each(Object.entries(TELL))('%s is one line of JSON, whatever text is in it', (_what, tell) => {
+  for (const text of OWN) {
+    const sink = memoryDestination();
+    tell(createLog({ level: 'info', destination: sink, wallMs: () => 0 }), text);
+
+    expect(sink.lines).toHaveLength(1);
+    const [line = ''] = sink.lines;
+    expect(line.indexOf('\n')).toBe(line.length - 1);
+    expect(() => JSON.parse(line)).not.toThrow();
+  }
+});
+
+it.each([
+  ['a request', (log: Log) => log.requestEnded(requestFields({ method: LONG, target: `/${LONG}` }))],
+  ['an unavailable store', (log: Log) => log.storeUnavailable('timeout', LONG)],
+  ['a probe', (log: Log) => log.probeFailed('route', LONG)],
+  ['a defect', (log: Log) => log.unexpected(new Error(LONG))],
+  ['an event', (log: Log) => log.event('warn', LONG, {})],
+])('the line of %s has a bounded length', (_what, tell) => {
+  const sink = memoryDestination();
+  tell(createLog({ level: 'info', destination: sink, wallMs: () => 0 }));
+
+  expect(sink.lines).toHaveLength(1);
+  expect(sink.lines[0]?.length).toBeLessThan(10_000);
 });
 
 describeWithVectors('naughty strings in the log', ['blns.json'], (read) => {
