@@ -108,6 +108,51 @@ it('a connection that became a tunnel counts until it closes', async () => {
   expect((await open(staged, 'clear')).state).toBe('closed');
 });
 
+const UPGRADE = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n';
+const KEYED = 'POST /x HTTP/1.1\r\nHost: a\r\nIdempotency-Key: "a"\r\nContent-Length: 10\r\n\r\n';
+const H2 = 'http2: prior-knowledge';
+const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+
+it.each<[string, 'clear' | 'tls', string, string, string]>([
+  ['before its first byte', 'clear', '', '', ''],
+  ['within a head', 'clear', '', 'POST /x HTTP/1.1\r\nHo', ''],
+  ['within a body', 'clear', '', `${KEYED}half`, ''],
+  ['while its request is executed', 'clear', '', `${KEYED}{"a":1234}`, ''],
+  ['as a tunnel', 'clear', '', UPGRADE, '101'],
+  ['before the preface of HTTP/2', 'clear', H2, '', ''],
+  ['within the preface of HTTP/2', 'clear', H2, PREFACE.slice(0, 8), ''],
+  ['with HTTP/2 spoken', 'clear', H2, `${PREFACE}\0\0\0\u0004\0\0\0\0\0`, '\u0004'],
+  ['before its handshake', 'tls', '', '', ''],
+  ['within its handshake', 'tls', '', '\u0016\u0003\u0001', ''],
+])('a connection that is reset %s gives its place back', async (when, how, top, bytes, answer) => {
+  const staged = await stage('connections: 1, inFlight: 1', top, how === 'tls' ? withTls() : '');
+  const arrived = staged.backend.nextArrival();
+  staged.backend.behave((arrival) => {
+    if (answer === '101')
+      arrival.request.socket.write(
+        'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n',
+      );
+  });
+  const occupying = await connectRaw(staged.proxy.port);
+  closers.push(async () => occupying.socket.destroy());
+  occupying.send(bytes);
+  if (answer !== '') await occupying.receives(answer);
+  const executing = when === 'while its request is executed' ? await arrived : null;
+  expect((await open(staged, how)).state).toBe('closed');
+  occupying.reset();
+  if (executing !== null) executeAndAnswer(executing);
+  staged.backend.behave(executeAndAnswer);
+
+  await until('a place', async () => {
+    if (how === 'tls') return (await open(staged, how)).state === 'served' ? true : null;
+    const sent = sendRequest(staged.proxy.port, { headers: keyed('later') });
+    return await sent.then(
+      ({ status }) => (status === 201 ? true : null),
+      () => null,
+    );
+  });
+});
+
 it('connections of a trusted proxy are not bounded, and its requests count for who it names', async () => {
   const staged = await stage('connections: 1, inFlight: 1', 'trustedProxies: [127.0.0.1]');
   const arrived = staged.backend.nextArrival();
