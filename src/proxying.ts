@@ -50,8 +50,9 @@ export async function startProxying(
       serving.rawProblem('upstream-unreachable', `The backend could not be reached (${message}).`),
   });
   const serving: Serving = createServing({ engine, snapshot: () => current.snapshot, tunnel });
+  let own: Awaited<ReturnType<typeof openServerCertificate>> = null;
   try {
-    const own = await openServerCertificate(config, base.log, engine.wallMs);
+    own = await openServerCertificate(config, base.log, engine.wallMs);
     const listener = await startListener(
       { ...listenerOptions(config, base, own?.current() ?? null), admit: admission(base, current) },
       serving.handler,
@@ -61,6 +62,7 @@ export async function startProxying(
     const certificates = [own, base.backendTls].filter((one) => one !== null);
     return { base, engine, drainState, current, upstream, identity, tunnel, serving, listener, certificates };
   } catch (error) {
+    own?.stop();
     identity.keySets.stop();
     await upstream.close();
     throw error;

@@ -35,6 +35,7 @@ const RESET_RATE = 33;
 export function createH2Server(options: H2ServerOptions): H2Server {
   /** The streams that are open of each. */
   const open = new Map<ServerHttp2Session, number>();
+  let taking: 'all' | 'none' = 'all';
   const server: Http2Server = createServer({
     settings: {
       maxConcurrentStreams: STREAMS_MAX,
@@ -63,7 +64,12 @@ export function createH2Server(options: H2ServerOptions): H2Server {
       if (open.get(session) === 0) session.close(() => session.destroy());
     });
     session.on('error', () => session.destroy());
-    session.on('close', () => open.delete(session));
+    const stopWatching = watchStuck(session, options.bodyTimeoutMs);
+    session.on('close', () => {
+      stopWatching();
+      open.delete(session);
+    });
+    if (taking === 'none') session.close();
     session.on('stream', (stream, _headers, _flags, rawHeaders) => {
       const before = open.get(session) ?? 0;
       if (before === 0) session.setTimeout(options.idleMs);
@@ -79,6 +85,7 @@ export function createH2Server(options: H2ServerOptions): H2Server {
   return {
     take: (socket) => void server.emit('connection', socket),
     retire() {
+      taking = 'none';
       for (const session of open.keys()) session.close();
     },
     closeIdle() {
@@ -88,6 +95,21 @@ export function createH2Server(options: H2ServerOptions): H2Server {
       for (const session of open.keys()) session.destroy();
     },
   };
+}
+
+/**
+ * A client that reads nothing of its connection: what its streams are reset with waits behind what it does not take, and
+ * they would hold their answers for ever.
+ */
+function watchStuck(session: ServerHttp2Session, stallMs: number): () => void {
+  let before = 0;
+  const timer = setInterval(() => {
+    const { bytesWritten } = session.socket;
+    if ((session.state.outboundQueueSize ?? 0) > 0 && bytesWritten === before) session.destroy();
+    before = bytesWritten;
+  }, stallMs);
+  timer.unref();
+  return () => clearInterval(timer);
 }
 
 function incomingOf(

@@ -82,8 +82,8 @@ export function startListener(options: ListenerOptions, handler: ListenerHandler
           h2?.retire();
         },
         destroyConnections: () => {
-          server.closeAllConnections();
           h2?.destroyAll();
+          counted.destroyAll();
         },
         closeIdle: () => {
           server.closeIdleConnections();
@@ -102,16 +102,15 @@ export function startListener(options: ListenerOptions, handler: ListenerHandler
 function countConnections(
   server: Server,
   { connectionsMax, onConnection, admit }: ListenerOptions,
-): Pick<Listener, 'accept' | 'connections' | 'refused' | 'room'> {
-  let open = 0;
+): Pick<Listener, 'accept' | 'connections' | 'refused' | 'room'> & { destroyAll(): void } {
+  /** Also those that have not said yet what they speak, or are in their handshake. */
+  const open = new Set<Duplex>();
   let refused = 0;
   server.maxConnections = connectionsMax;
   server.on('connection', (socket) => {
-    open += 1;
+    open.add(socket);
     onConnection?.();
-    socket.once('close', () => {
-      open -= 1;
-    });
+    socket.once('close', () => open.delete(socket));
   });
   if (admit !== null)
     divert<Socket>(server, 'connection', (socket, goOn) => {
@@ -131,9 +130,12 @@ function countConnections(
     accept(which) {
       server.maxConnections = which === 'all' ? connectionsMax : 0;
     },
-    connections: () => open,
+    connections: () => open.size,
     refused: () => refused,
-    room: () => (open >= server.maxConnections ? 'full' : 'has-room'),
+    destroyAll() {
+      for (const socket of open) socket.destroy();
+    },
+    room: () => (open.size >= server.maxConnections ? 'full' : 'has-room'),
   };
 }
 

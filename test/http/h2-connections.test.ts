@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import {
   connectFrames,
@@ -149,5 +151,38 @@ describe('a connection of HTTP/2', () => {
     await peer.next(({ type, flags }) => type === FRAME.data && (flags & FLAG.endStream) !== 0);
 
     await peer.closed();
+  });
+
+  it('whose client reads nothing of many answers is closed, though they are reset one by one', async () => {
+    const { proxy, backend } = await stageH2('clear', 'limits: { bodyTimeout: 200ms }');
+    backend.behave((arrival) => arrival.answer(200, 'x'.repeat(1024 * 1024)));
+    const peer = await connectFrames(proxy.port);
+    peer.socket.pause();
+    const window = Buffer.concat([Buffer.from([0, 4]), uint32(0x7fff_ffff)]);
+    peer.send(frame(FRAME.settings, 0, 0, window), frame(FRAME.windowUpdate, 0, 0, uint32(0x7ffe_0000)));
+    for (let at = 0; at < 40; at++) {
+      const fields = requestFields('/orders', ['idempotency-key', `k-${at % 3}`]);
+      peer.send(frame(FRAME.headers, FLAG.endHeaders | FLAG.endStream, at * 2 + 1, headerBlock(fields)));
+    }
+
+    await proxy.ended(40);
+
+    await proxy.app.drain();
+    expect(proxy.lines.map(({ msg }) => msg)).not.toContain(
+      'drain time is over, breaking off what is in flight',
+    );
+  });
+
+  it('that has not said what it speaks does not outlive the proxy', async () => {
+    const { proxy } = await stageH2('clear');
+    const socket = connect(proxy.port, '127.0.0.1');
+    await once(socket, 'connect');
+    socket.write('PRI * HT');
+    const closed = once(socket, 'close');
+    await post((await stageH2('clear')).session, 'k-1');
+
+    await proxy.app.drain();
+
+    await closed;
   });
 });

@@ -49,6 +49,8 @@ const REVIEWED: Readonly<Record<string, string>> = {
   'src/core/precondition.ts: /(W\\/)?"([\\x21\\x23-\\x7e\\x80-\\xff]*)"/y': `${ANCHORED}; limits.head`,
   'src/core/signature-twilio.ts: /(?:^|,)\\s*algorithm=HMAC_SHA256(?:,|$)/': `${ONE_PASS}; limits.head`,
   'src/core/signature-twilio.ts: /:\\d+$/': `${ONE_PASS}; limits.head`,
+  'src/core/client-address.ts: /(?:[0-9]{1,3}\\.){3}[0-9]{1,3}$/':
+    'looks at fifteen characters from each place; limits.head',
   'src/config/check-message.ts: /^(?:whsec_)?[A-Za-z0-9+/_-]+={0,2}$/': `${ANCHORED}; the configuration`,
   'src/config/field-http.ts: /:\\d+$/': `${ONE_PASS}; the configuration`,
   'src/cli/explain/described-request.ts: /^https?:\\/\\/([^/?#]+)(.*)$/i': 'the command line',
