@@ -15,10 +15,10 @@ export function blocksOf(recipe: (typeof RECIPES)[number], language: string): re
     .map((match) => match[2] ?? '');
 }
 
-export type Place = 'before' | 'behind' | 'before, for gRPC';
+export type Place = 'before' | 'behind';
 
 const BLOCKS: Readonly<Record<OtherKind, readonly Place[]>> = {
-  nginx: ['before', 'before, for gRPC', 'behind'],
+  nginx: ['before', 'behind'],
   haproxy: ['before', 'behind'],
 };
 
