@@ -1,18 +1,30 @@
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { NodeBody } from './node-body.ts';
 import type { Peer } from './seam.ts';
 
-/** What the connections of HTTP/1 owe: pipelined requests are answered in their order or not at all. */
+/**
+ * What the connections of HTTP/1 owe. They are served one request after the other: what is pipelined waits until the
+ * answer before it has left, for behind one that closes the connection nothing may be executed (RFC 9112 section 9.3.2).
+ */
+
+/** Requests of one connection that wait for their turn; those behind are cut off with the connection. */
+const WAITING_MAX = 100;
+
+/** A request that came and has not begun. */
+export type Waiting = {
+  readonly body: NodeBody;
+  begin(): void;
+};
 
 /** What a connection still owes: an answer of ours must never be written into that of another request. */
 export type Debt = {
-  owed: number;
-  /** The last request that began on it. */
+  owed: 'nothing' | 'answer';
+  /** The last request that came on it. */
   newest: NodeBody | null;
+  readonly waiting: Waiting[];
   /** Nothing more is read from it: closed once the answers that are owed have gone out. */
   reading: 'on' | 'over';
-  /** Of what is owed: the newest, where its body broke off and no answer to it can be true. */
-  lost: 0 | 1;
   /** Who is at the other end: the same for all its requests. */
   readonly peer: Peer;
 };
@@ -30,7 +42,13 @@ export function createDebts(peerOf: (socket: Duplex) => Peer): Debts {
     of(socket) {
       const known = debts.get(socket);
       if (known !== undefined) return known;
-      const debt: Debt = { owed: 0, newest: null, reading: 'on', lost: 0, peer: peerOf(socket) };
+      const debt: Debt = {
+        owed: 'nothing',
+        newest: null,
+        waiting: [],
+        reading: 'on',
+        peer: peerOf(socket),
+      };
       debts.set(socket, debt);
       socket.once('close', () => debts.delete(socket));
       return debt;
@@ -41,27 +59,52 @@ export function createDebts(peerOf: (socket: Duplex) => Peer): Debts {
     closeIdle() {
       // One that still sends what nobody reads would lose its answer to the reset.
       for (const [socket, { owed, newest }] of debts)
-        if (owed === 0 && newest?.complete() === 'complete') socket.destroy();
+        if (owed === 'nothing' && newest?.complete() === 'complete') socket.destroy();
     },
   };
+}
+
+/** For a request that came before the one ahead of it had its answer. */
+export function awaitTurn(debt: Debt, socket: Socket, request: Waiting): void {
+  if (debt.waiting.length >= WAITING_MAX) {
+    debt.reading = 'over';
+    return;
+  }
+  debt.newest = request.body;
+  debt.waiting.push(request);
+  socket.pause();
+}
+
+/** An answer has left, or its connection has. `closes`: it was the last, and nothing behind its request is taken. */
+export function settleDebt(debt: Debt, socket: Socket, closes: 'yes' | 'no'): void {
+  debt.owed = 'nothing';
+  if (closes === 'yes' || socket.destroyed) {
+    debt.reading = 'over';
+    debt.waiting.length = 0;
+  }
+  const next = debt.waiting.shift();
+  if (debt.waiting.length === 0 && socket.isPaused()) socket.resume();
+  if (next !== undefined) next.begin();
+  else if (debt.reading === 'over') socket.destroySoon();
 }
 
 /** Answers bytes that are no request, unless an earlier request on the connection is still owed its answer. */
 export function refuseBytes(debt: Debt, socket: Duplex, malformed: () => Uint8Array): void {
   if (debt.reading === 'over') return;
-  const { owed, newest } = debt;
-  if (owed === 0 || (owed === 1 && newest?.use() === 'collecting' && newest.complete() === 'incomplete')) {
+  const { newest, waiting } = debt;
+  const broken = newest?.complete() === 'incomplete' ? newest : null;
+  if (debt.owed === 'nothing' || (waiting.length === 0 && broken?.use() === 'collecting')) {
     endWith(socket, malformed());
     return;
   }
   debt.reading = 'over';
-  if (newest?.complete() !== 'incomplete') return;
+  if (broken === null) return;
+  // Only the last that came can be incomplete. One that waits never begins.
+  if (waiting.length > 0) waiting.pop();
   // Of this body something may be at the backend: neither a 400 nor anything else could be true.
   // One that nobody took may have its answer already, which must get out.
-  if (newest.use() === 'untouched') newest.fail();
-  else if (owed === 1) socket.destroy();
-  // Pipelined: the requests before it are still owed theirs.
-  else debt.lost = 1;
+  else if (broken.use() === 'untouched') broken.fail();
+  else socket.destroy();
 }
 
 function endWith(socket: Duplex, bytes: Uint8Array): void {

@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { RequestHead } from '../core/wire.ts';
-import { createDebts, refuseBytes } from './debts.ts';
+import { awaitTurn, createDebts, type Debt, refuseBytes, settleDebt } from './debts.ts';
 import { createFront, divert, type FrontOptions } from './front.ts';
 import { describeListenError } from './listen-error.ts';
 import { NodeBody } from './node-body.ts';
@@ -142,6 +142,20 @@ function countConnections(
 /** Returns what closes the connections that were of use and are owed nothing. */
 function wire(server: Server, options: ListenerOptions, handler: ListenerHandler): () => void {
   const debts = createDebts(peerOf);
+  const begin = (debt: Debt, request: IncomingMessage, response: ServerResponse, body: NodeBody): void => {
+    const { socket } = request;
+    const reply = new NodeReply(request, response, options.bodyTimeoutMs);
+    debt.owed = 'answer';
+    reply.onClosed(() => settleDebt(debt, socket, reply.closes()));
+    handler.handle({
+      head: headOf(request),
+      peer: debt.peer,
+      body,
+      reply,
+      startedMs: performance.now(),
+    });
+    if (reply.closes() === 'yes') debt.reading = 'over';
+  };
   const accept = (
     request: IncomingMessage,
     response: ServerResponse,
@@ -152,21 +166,12 @@ function wire(server: Server, options: ListenerOptions, handler: ListenerHandler
     // Behind a request that was refused nobody knows where the next one begins.
     if (debt.reading === 'over') return;
     const body = new NodeBody(request, response, expects, options.bodyTimeoutMs);
-    const reply = new NodeReply(request, response, options.bodyTimeoutMs);
-    debt.owed += 1;
-    debt.newest = body;
-    reply.onClosed(() => {
-      debt.owed -= 1;
-      if (debt.reading === 'over' && debt.owed <= debt.lost) socket.destroySoon();
-    });
-    handler.handle({
-      head: headOf(request),
-      peer: debt.peer,
-      body,
-      reply,
-      startedMs: performance.now(),
-    });
-    if (reply.closes() === 'yes') debt.reading = 'over';
+    if (debt.owed === 'nothing') {
+      debt.newest = body;
+      begin(debt, request, response, body);
+      return;
+    }
+    awaitTurn(debt, socket, { body, begin: () => begin(debt, request, response, body) });
   };
   const refuse = (socket: Duplex, reason: MalformedReason, detail: string): void =>
     refuseBytes(debts.of(socket), socket, () => handler.malformed(reason, detail));
@@ -177,7 +182,7 @@ function wire(server: Server, options: ListenerOptions, handler: ListenerHandler
   server.on('upgrade', (request, socket, firstBytes) => {
     socket.on('error', () => socket.destroy());
     const debt = debts.of(socket);
-    if (debt.owed > 0) {
+    if (debt.owed === 'answer') {
       debt.reading = 'over';
       return;
     }

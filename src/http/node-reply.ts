@@ -129,6 +129,8 @@ export class NodeReply implements Reply {
     if (length > 1 && head.rawHeaders[length - 2] === 'Connection' && head.rawHeaders[length - 1] === 'close')
       this.#closes = 'yes';
     this.#response.writeHead(head.status, head.rawHeaders as string[]);
+    // Also where node closes of itself: a 100 that was waited for and never sent.
+    if (!this.#response.shouldKeepAlive) this.#closes = 'yes';
   }
 
   /**

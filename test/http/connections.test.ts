@@ -44,8 +44,8 @@ async function unusedPort(): Promise<number> {
   return address.port;
 }
 
-it('pipelined requests are answered in their order, whichever is done first', async () => {
-  const { upstream, client } = await stage();
+it('pipelined requests are served one after the other', async () => {
+  const { upstream, proxy, client } = await stage();
   upstream.script('slow', [says('slow', { kind: 'gate', gate: 'go' })]);
   upstream.script('fast', [says('fast')]);
 
@@ -55,12 +55,65 @@ it('pipelined requests are answered in their order, whichever is done first', as
       requestText('GET', '/conf/fast/y/../z'),
   );
   await upstream.hit('slow', 1);
-  await upstream.hit('fast', 1);
+  // Another connection's whole way through the proxy: the second one has been read by then.
+  await rawExchange(proxy.port, requestText('GET', '/a/../b'), 'GET');
+  const early = upstream.seen('fast').length;
   upstream.open('slow', 'go');
   const bodies = [await client.answer(), await client.answer(), await client.answer()];
 
+  expect(early).toBe(0);
   expect(bodies.slice(0, 2).map(({ body }) => body.toString())).toEqual(['slow', 'fast']);
   expect(bodies[2]?.status).toBe(400);
+});
+
+it('nothing is executed behind an expectation that was answered without a 100', async () => {
+  const { upstream, client } = await stage();
+  upstream.script('last', [says('last')]);
+  upstream.script('behind', [says('never')]);
+
+  client.send(requestText('GET', '/conf/last/x', [['Expect', '100-continue']]) + keyedPost('/conf/behind/x'));
+  const answer = await client.answer('GET');
+  await client.closed();
+
+  expect(answer.headers).toContainEqual(['Connection', 'close']);
+  expect([client.received(), upstream.seen('behind').length]).toEqual(['', 0]);
+});
+
+it('of pipelined requests more than a hundred that wait are cut off, and those before them are served', async () => {
+  const { upstream, client } = await stage();
+  upstream.script('slow', [says('slow', { kind: 'gate', gate: 'go' })]);
+  upstream.script(
+    'next',
+    Array.from({ length: 150 }, () => says('next')),
+  );
+
+  client.send(
+    keyedPost('/conf/slow/x') +
+      Array.from({ length: 150 }, (_none, nth) => requestText('GET', `/conf/next/${nth}`)).join(''),
+  );
+  await upstream.hit('slow', 1);
+  upstream.open('slow', 'go');
+  await client.closed();
+
+  expect(client.received().split('HTTP/1.1 200').length - 1).toBe(101);
+  expect(upstream.seen('next').length).toBe(100);
+});
+
+it('a client that is gone when its first answer leaves has none of its waiting requests executed', async () => {
+  const { upstream, proxy, client } = await stage();
+  upstream.script('slow', [says('slow', { kind: 'gate', gate: 'go' })]);
+  upstream.script('behind', [says('never')]);
+  client.send(keyedPost('/conf/slow/x', 'k1') + keyedPost('/conf/behind/x', 'k2'));
+  await upstream.hit('slow', 1);
+
+  client.socket.resetAndDestroy();
+  await client.closed();
+  upstream.open('slow', 'go');
+  await proxy.ended(1);
+  // Another connection's whole way through the proxy.
+  await rawExchange(proxy.port, requestText('GET', '/a/../b'), 'GET');
+
+  expect(upstream.seen('behind').length).toBe(0);
 });
 
 it('a pipelined repeat of a request in flight gets the same answer after it', async () => {
@@ -183,7 +236,6 @@ it('a request that comes on an open connection during a drain is told to go else
 
   const drained = proxy.app.drain();
   client.send(keyedPost('/conf/drain/y', 'k2'));
-  await proxy.logged((line) => line.problem === 'draining');
   upstream.open('drain', 'go');
   const [first, second] = [await client.answer(), await client.answer()];
   await drained;

@@ -183,20 +183,22 @@ it('keyed and unkeyed requests together never exceed the connections at the back
   // It listens on an address and a port, not on a path.
   const { port } = backend.address() as AddressInfo;
   const proxy = await stage.proxyTo(port, { upstream: 'connections: 2' });
-  const client = await stage.client(proxy);
   const requests: string[] = [];
   for (let n = 0; n < 5; n += 1)
     requests.push(keyedPost('/a', `k${n}`), requestText('POST', '/b', [], 'unkeyed'));
+  const clients = await Promise.all(requests.map(() => stage.client(proxy)));
+  const last = await stage.client(proxy);
 
-  // The last one is refused by its head alone: once it is logged, all are in.
-  client.send(requests.join('') + requestText('GET', '/a/../b'));
+  for (const [nth, client] of clients.entries()) client.send(requests[nth] ?? '');
+  // Refused by its head alone, and sent after all others.
+  last.send(requestText('GET', '/a/../b'));
   await proxy.logged((line) => line.problem === 'bad-request');
   const answers: number[] = [];
   for (let left = requests.length; left > 0; left -= 1) {
     while (held.length < Math.min(2, left)) await arrived.promise;
     held.shift()?.end('ok');
   }
-  for (const _ of requests) answers.push((await client.answer()).status);
+  for (const client of clients) answers.push((await client.answer()).status);
 
   expect([answers, hits, atOnceMax]).toEqual([requests.map(() => 200), requests.length, 2]);
 });
