@@ -62,10 +62,18 @@ export function originOf(
   if (forwardingOf(peerAddress) === 'untrusted') return clientName(peerAddress);
   const hops = allValues(rawHeaders, 'x-forwarded-for').join(',').split(',').slice(-HOPS_MAX);
   for (const hop of hops.reverse()) {
-    const address = hop.trim();
+    const address = withoutPort(hop.trim());
     const name = clientName(address);
     if (name === null) return null;
     if (forwardingOf(address) === 'untrusted') return name;
   }
   return null;
+}
+
+/** Some proxies write the port of the client too, an IPv6 address then in brackets. */
+function withoutPort(hop: string): string {
+  const colon = hop.indexOf(':');
+  if (hop.startsWith('[')) return /^\[([^\]]*)\](?::[0-9]{1,5})?$/.exec(hop)?.[1] ?? hop;
+  const isIpv4 = colon > 0 && hop.indexOf(':', colon + 1) < 0 && hop.lastIndexOf('.', colon) > 0;
+  return isIpv4 && /^[0-9]{1,5}$/.test(hop.slice(colon + 1)) ? hop.slice(0, colon) : hop;
 }

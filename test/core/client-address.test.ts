@@ -40,6 +40,16 @@ const isProxy = (address: string): 'trusted' | 'untrusted' =>
 it.each<[string, string, readonly string[], string | null]>([
   ['its peer, whatever it says of itself', '192.0.2.1', ['X-Forwarded-For', '198.51.100.1'], '192.0.2.1'],
   ['who a trusted proxy names', '10.0.0.1', ['X-Forwarded-For', '198.51.100.1'], '198.51.100.1'],
+  ['who is named with a port', '10.0.0.1', ['X-Forwarded-For', '198.51.100.1:40001'], '198.51.100.1'],
+  ['who is named in brackets', '10.0.0.1', ['X-Forwarded-For', '[2001:db8::1]:40001'], '2001:db8:0:0::/64'],
+  [
+    'who stands before a proxy with a port',
+    '10.0.0.1',
+    ['X-Forwarded-For', '198.51.100.1, 10.0.0.2:443'],
+    '198.51.100.1',
+  ],
+  ['nobody, by a port that is none', '10.0.0.1', ['X-Forwarded-For', '198.51.100.1:http'], null],
+  ['nobody, by brackets that do not close', '10.0.0.1', ['X-Forwarded-For', '[2001:db8::1'], null],
   ['the last that is no proxy', '10.0.0.1', ['X-Forwarded-For', '1.1.1.1, 2.2.2.2 ,10.0.0.2'], '2.2.2.2'],
   [
     'the last over several lines',
