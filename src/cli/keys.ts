@@ -51,8 +51,28 @@ const OPTIONS = {
 type Flags = ReturnType<typeof parse>['values'];
 
 function parse(args: readonly string[]) {
-  return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true, strict: true });
+  return parseArgs({ args: hyphensApart(args), options: OPTIONS, allowPositionals: true, strict: true });
 }
+
+/** An HMAC-SHA-256 in base64url: one of 64 begins with a hyphen, which parseArgs takes for an option. */
+const HYPHENED = /^-[\w-]{42}$/;
+
+function hyphensApart(args: readonly string[]): string[] {
+  const end = args.includes('--') ? args.indexOf('--') : args.length;
+  const plain: string[] = [];
+  const positionals: string[] = [];
+  for (const arg of args.slice(0, end)) {
+    const before = plain.at(-1)?.replace(/^--/, '');
+    if (!HYPHENED.test(arg)) plain.push(arg);
+    else if (STRINGS.has(before)) plain.push(`${plain.pop()}=${arg}`);
+    else positionals.push(arg);
+  }
+  return [...plain, '--', ...positionals, ...args.slice(end + 1)];
+}
+
+const STRINGS: ReadonlySet<unknown> = new Set(
+  Object.entries(OPTIONS).flatMap(([name, { type }]) => (type === 'string' ? [name] : [])),
+);
 
 export async function runKeys(args: readonly string[], io: Io): Promise<number> {
   const { values, positionals } = parse(args);

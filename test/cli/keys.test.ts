@@ -7,6 +7,8 @@ import { freePort } from '../support/free-port.ts';
 import { startProxyWith, type TestProxy } from '../support/proxy.ts';
 import { keyed, problemCode, sendRequest } from '../support/send-request.ts';
 
+/** One of 64 does. */
+const HYPHENED = `-${'rY7_'.repeat(10)}pT`;
 const TOKEN = '0123456789abcdefghijklmnopqrstuv';
 let backend: CountingBackend;
 let proxy: TestProxy;
@@ -83,6 +85,19 @@ describe('onceward keys', { timeout: 300_000 }, () => {
     expect(proxy.lines.filter(({ msg }) => msg === 'audit')).toMatchObject([
       { who: 'ops', action: 'resolve' },
     ]);
+  });
+
+  it.each([
+    ['404', ['show', HYPHENED]],
+    ['404', ['show', '--json', HYPHENED]],
+    ['404', ['show', '--', HYPHENED]],
+    ['forgotten', ['forget', HYPHENED, '--force']],
+    ['no records', ['ls', '--cursor', HYPHENED]],
+    ['no records', ['ls', `--cursor=${HYPHENED}`]],
+  ] as const)('says %s where %j has a record key that begins with a hyphen', async (said, args) => {
+    const ended = await keys(...args);
+
+    expect(`${ended.stdout}${ended.stderr}`).toContain(said);
   });
 
   it('forgets an unknown record only by force', async () => {
