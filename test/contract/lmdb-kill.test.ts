@@ -1,36 +1,20 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/contract.ts';
 import { openLmdbStore } from '../../src/store/lmdb/lmdb-store.ts';
 import { systemClock } from '../../src/store/lmdb/system-clock.ts';
 import { listAll, requestOf, responseOf } from './harness.ts';
+import { killWorkers, type Line, startWorker } from './lmdb-processes.ts';
 
-const WORKER = new URL('./lmdb-worker.ts', import.meta.url).pathname;
 const SEED = Number(process.env.ONCEWARD_SEED ?? Math.floor(Math.random() * 2 ** 31));
-
-/** A line is what the worker was promised: `claimed` or `completed`, key, token. */
-type Line = { readonly word: string; readonly key: string; readonly token: number };
-
-type Worker = {
-  readonly child: ChildProcess;
-  readonly lines: Line[];
-  readonly ready: Promise<void>;
-  /** Resolves after so many lines. */
-  reached(count: number): Promise<void>;
-  readonly ended: Promise<void>;
-};
 
 const directories: string[] = [];
 const stores: Store[] = [];
-const children: ChildProcess[] = [];
 
 afterEach(async () => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
+  killWorkers();
   for (const store of stores.splice(0)) await store.close();
   for (const path of directories.splice(0)) rmSync(path, { recursive: true, force: true });
 });
@@ -39,35 +23,6 @@ function newDirectory(): string {
   const path = mkdtempSync(join(tmpdir(), 'onceward-kill-'));
   directories.push(path);
   return path;
-}
-
-function start(path: string, durability: string, task: string, argument: string): Worker {
-  const child = spawn(process.execPath, [WORKER, path, durability, task, argument], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  children.push(child);
-  const lines: Line[] = [];
-  const waiting: { readonly count: number; readonly resolve: () => void }[] = [];
-  const ready = Promise.withResolvers<void>();
-  const reader = createInterface({ input: child.stdout });
-  reader.on('line', (text) => {
-    if (text === 'ready') return ready.resolve();
-    const [word = '', key = '', token = ''] = text.split(' ');
-    // The kill may cut the last line: half a line was not heard, so nothing was promised by it.
-    if (/^\d{16}$|^0$/.test(token)) lines.push({ word, key, token: Number(token) });
-    for (const wait of waiting) if (lines.length >= wait.count) wait.resolve();
-  });
-  return {
-    child,
-    lines,
-    ready: ready.promise,
-    reached: (count) =>
-      new Promise((resolve) => {
-        if (lines.length >= count) resolve();
-        else waiting.push({ count, resolve });
-      }),
-    ended: Promise.all([once(reader, 'close'), once(child, 'exit')]).then(() => undefined),
-  };
 }
 
 async function openHere(path: string): Promise<Store> {
@@ -113,7 +68,7 @@ describe.each(['commit', 'fsync'] as const)('processes killed while they write (
     const random = numbers(SEED);
     const lines: Line[] = [];
     for (let round = 0; round < 5; round += 1) {
-      const workers = [0, 1].map((n) => start(path, durability, 'write', `r${round}w${n}`));
+      const workers = [0, 1].map((n) => startWorker(path, durability, 'write', `r${round}w${n}`));
       await Promise.all(workers.map((worker) => worker.ready));
       await Promise.all(workers.map((worker) => worker.reached(1 + Math.floor(random() * 150))));
       for (const worker of workers) worker.child.kill('SIGKILL');
@@ -129,7 +84,7 @@ describe.each(['commit', 'fsync'] as const)('processes killed while they write (
 
   test('leave claims that become unknown when their lease is over, never absent', async () => {
     const path = newDirectory();
-    const worker = start(path, durability, 'write', 'w');
+    const worker = startWorker(path, durability, 'write', 'w');
     await worker.reached(20);
     worker.child.kill('SIGKILL');
     await worker.ended;
@@ -152,7 +107,10 @@ describe.each(['commit', 'fsync'] as const)('processes killed while they write (
 
   test('two processes that race for the same keys have one winner each', async () => {
     const path = newDirectory();
-    const racers = [start(path, durability, 'race', '200'), start(path, durability, 'race', '200')];
+    const racers = [
+      startWorker(path, durability, 'race', '200'),
+      startWorker(path, durability, 'race', '200'),
+    ];
     await Promise.all(racers.map((racer) => racer.ready));
 
     for (const racer of racers) racer.child.stdin?.end('go');

@@ -1,8 +1,22 @@
-import { accessSync, constants, mkdirSync, statSync, truncateSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statSync,
+  truncateSync,
+} from 'node:fs';
 import { open as openFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { baseForBoot, type ClockBase, type MachineClock } from './clock.ts';
+import { type CommitCount, openCommitCount } from './commit-count.ts';
 import { checkContent } from './content-check.ts';
 import { checkFiles } from './file-check.ts';
 import { decodeBase, encodeBase, readToken } from './meta-values.ts';
@@ -17,6 +31,7 @@ export type Environment = {
   readonly meta: Database<Buffer, string>;
   /** Cell key → cell, as `cell-codec.ts` lays it out. */
   readonly cells: Database<Buffer, string>;
+  readonly commitCount: CommitCount;
   readonly base: ClockBase;
 };
 
@@ -33,6 +48,7 @@ export type EnvironmentOptions = {
   readonly warn?: (message: string) => void;
 };
 
+const DATA_FILE = 'data.mdb';
 const FORMAT_VERSION = 1;
 const FORMAT_KEY = 'format';
 const CLOCK_KEY = 'clock';
@@ -46,28 +62,14 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
   try {
     checkFiles(options.path);
     checkContent(options, (version) => checkFormat(version, options.path));
-    const root = open<Buffer, string>({
-      path: options.path,
-      noSubdir: false,
-      encoding: 'binary',
-      maxDbs: 8,
-      maxReaders: PROCESSES_MAX,
-      mapSize:
-        options.mapBytes ?? Math.max(MAP_BYTES_MIN, Math.ceil((options.bytesMax * 3) / 2 / 4096) * 4096),
-      // The plain commit of LMDB, synced before it is acknowledged. Not the driver's overlapping one: it was no faster
-      // here, and rests on a recovery of its own.
-      overlappingSync: false,
-      // With it, a commit that fails rejects a promise that nobody holds, which ends the process.
-      eventTurnBatching: false,
-      noSync: options.durability === 'commit',
-    });
-    coverPages(root, options.path);
-    const records = root.openDB<Buffer, string>('records', { encoding: 'binary' });
-    const expiries = root.openDB<Buffer, ExpiryKey>('expiries', { encoding: 'binary' });
-    const meta = root.openDB<Buffer, string>('meta', { encoding: 'binary' });
-    const cells = root.openDB<Buffer, string>('cells', { encoding: 'binary' });
-    const base = await meta.transaction(() => prepare(meta, options));
-    return { root, records, expiries, meta, cells, base };
+    if (!existsSync(join(options.path, DATA_FILE))) await createFiles(options);
+    const root = openRoot(options, options.path);
+    const commitCount = openCommitCount(root, options.path);
+    // In a transaction, for a process that writes meanwhile makes the file larger too.
+    await root.transaction(() => coverPages(root, options.path));
+    const environment = { root, commitCount, ...openTrees(root) };
+    const base = await inNewest(environment, () => prepare(environment.meta, options));
+    return { ...environment, base };
   } catch (error) {
     if (error instanceof FormatError) throw error;
     throw new Error(
@@ -78,14 +80,87 @@ export async function openEnvironment(options: EnvironmentOptions): Promise<Envi
   }
 }
 
+/** One atomic step, begun at the newest commit of all processes (`commit-count.ts`). */
+export async function inNewest<Result>(
+  { records, commitCount }: Pick<Environment, 'records' | 'commitCount'>,
+  step: () => Result,
+): Promise<Result> {
+  for (let tries = 0; tries < BEGINNINGS_MAX; tries += 1) {
+    const result = await records.transaction(() => (commitCount.look() === 'newest' ? step() : BEHIND));
+    if (result !== BEHIND) return result;
+  }
+  throw new Error('the transactions of the store begin before its newest commit');
+}
+
+const BEHIND = Symbol('behind');
+/** Each needs another process that opens the store at that moment. */
+const BEGINNINGS_MAX = 100;
+
+function openRoot(options: EnvironmentOptions, path: string): RootDatabase<Buffer, string> {
+  return open<Buffer, string>({
+    path,
+    noSubdir: false,
+    encoding: 'binary',
+    maxDbs: 8,
+    maxReaders: PROCESSES_MAX,
+    mapSize: options.mapBytes ?? Math.max(MAP_BYTES_MIN, Math.ceil((options.bytesMax * 3) / 2 / 4096) * 4096),
+    // The plain commit of LMDB, synced before it is acknowledged. Not the driver's overlapping one: it was no faster
+    // here, and rests on a recovery of its own.
+    overlappingSync: false,
+    // With it, a commit that fails rejects a promise that nobody holds, which ends the process.
+    eventTurnBatching: false,
+    noSync: options.durability === 'commit',
+  });
+}
+
+function openTrees(
+  root: RootDatabase<Buffer, string>,
+): Pick<Environment, 'records' | 'expiries' | 'meta' | 'cells'> {
+  return {
+    records: root.openDB<Buffer, string>('records', { encoding: 'binary' }),
+    expiries: root.openDB<Buffer, ExpiryKey>('expiries', { encoding: 'binary' }),
+    meta: root.openDB<Buffer, string>('meta', { encoding: 'binary' }),
+    cells: root.openDB<Buffer, string>('cells', { encoding: 'binary' }),
+  };
+}
+
+/**
+ * The first files, with their trees, made aside and put in place in one step: the driver makes trees in transactions of
+ * its own, which ask no commit count, and of processes that start together one would lose what the other has made.
+ */
+async function createFiles(options: EnvironmentOptions): Promise<void> {
+  const aside = mkdtempSync(join(options.path, '.new-'));
+  try {
+    const root = openRoot(options, aside);
+    openTrees(root);
+    await root.close();
+    linkSync(join(aside, DATA_FILE), join(options.path, DATA_FILE));
+    syncDirectory(options.path);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  } finally {
+    rmSync(aside, { recursive: true, force: true });
+  }
+}
+
+function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Waits for what is under way. An orderly end leaves synced files, whatever the durability. */
 export async function closeEnvironment(
   environment: Environment,
   options: Pick<EnvironmentOptions, 'path' | 'durability'>,
 ): Promise<void> {
   await environment.root.close();
+  environment.commitCount.close();
   if (options.durability === 'fsync') return;
-  const handle = await openFile(join(options.path, 'data.mdb'), 'r+');
+  const handle = await openFile(join(options.path, DATA_FILE), 'r+');
   try {
     await handle.datasync();
   } finally {
@@ -115,7 +190,7 @@ function prepareDirectory(path: string): void {
  */
 function coverPages(root: RootDatabase<Buffer, string>, path: string): void {
   const { lastPageNumber, pageSize } = environmentStats(root);
-  const file = join(path, 'data.mdb');
+  const file = join(path, DATA_FILE);
   const neededBytes = (lastPageNumber + 1) * pageSize;
   if (statSync(file).size < neededBytes) truncateSync(file, neededBytes);
 }

@@ -1,6 +1,6 @@
 import { StoreUnavailable, type StoreUnavailableReason } from '../contract.ts';
 import { createDiskWatch, type WriteKind } from './disk-watch.ts';
-import type { Environment, EnvironmentOptions } from './environment.ts';
+import { type Environment, type EnvironmentOptions, inNewest } from './environment.ts';
 import { failureOf } from './unavailable.ts';
 
 /** The way every write takes, and what is known of whether writing works. */
@@ -24,7 +24,6 @@ export function createTransactions(
   environment: Environment,
   { path, clock }: Pick<EnvironmentOptions, 'path' | 'clock'>,
 ): Transactions {
-  const { records } = environment;
   const watch = createDiskWatch(path, () => clock.monotonicMs());
   let trouble: Trouble | null = null;
   let proving: Promise<void> | null = null;
@@ -69,7 +68,7 @@ export function createTransactions(
       }
       watch.admit(what, bytes);
       try {
-        return await records.transaction(step);
+        return await inNewest(environment, step);
       } catch (error) {
         const failure = await failureOf(error, path);
         if (failure.kind === 'fatal') disk = 'failed';
