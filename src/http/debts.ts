@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
+import process from 'node:process';
 import type { Duplex } from 'node:stream';
 import type { NodeBody } from './node-body.ts';
+import type { NodeReply } from './node-reply.ts';
 import type { Peer } from './seam.ts';
 
 /**
@@ -20,6 +22,8 @@ export type Waiting = {
 /** What a connection still owes: an answer of ours must never be written into that of another request. */
 export type Debt = {
   owed: 'nothing' | 'answer';
+  /** To the request that is being served, or the last one that was. */
+  reply: NodeReply | null;
   /** The last request that came on it. */
   newest: NodeBody | null;
   readonly waiting: Waiting[];
@@ -44,6 +48,7 @@ export function createDebts(peerOf: (socket: Duplex) => Peer): Debts {
       if (known !== undefined) return known;
       const debt: Debt = {
         owed: 'nothing',
+        reply: null,
         newest: null,
         waiting: [],
         reading: 'on',
@@ -68,24 +73,54 @@ export function createDebts(peerOf: (socket: Duplex) => Peer): Debts {
 export function awaitTurn(debt: Debt, socket: Socket, request: Waiting): void {
   if (debt.waiting.length >= WAITING_MAX) {
     debt.reading = 'over';
-    return;
+  } else {
+    debt.newest = request.body;
+    debt.waiting.push(request);
   }
-  debt.newest = request.body;
-  debt.waiting.push(request);
-  socket.pause();
+  holdReading(debt, socket);
+}
+
+/** Stops reading behind what waits: all of it is held in memory, and counted by no bound. */
+export function holdReading(debt: Debt, socket: Socket): void {
+  // After the parser's turn: node resumes the socket at the end of every message.
+  process.nextTick(() => {
+    const isOver = debt.reading === 'over' && debt.newest?.complete() !== 'incomplete';
+    if (isOver || debt.waiting.length > 0) socket.pause();
+  });
 }
 
 /** An answer has left, or its connection has. `closes`: it was the last, and nothing behind its request is taken. */
 export function settleDebt(debt: Debt, socket: Socket, closes: 'yes' | 'no'): void {
-  debt.owed = 'nothing';
-  if (closes === 'yes' || socket.destroyed) {
-    debt.reading = 'over';
-    debt.waiting.length = 0;
+  const next = closes === 'yes' ? undefined : nextOf(debt, socket);
+  if (next === undefined) {
+    debt.owed = 'nothing';
+    if (closes === 'yes' || !socket.writable) endDebt(debt);
+    if (debt.reading === 'over') socket.destroySoon();
+    return;
   }
-  const next = debt.waiting.shift();
-  if (debt.waiting.length === 0 && socket.isPaused()) socket.resume();
-  if (next !== undefined) next.begin();
-  else if (debt.reading === 'over') socket.destroySoon();
+  // Of the answer that has left: its client read it late.
+  socket.setTimeout(0);
+  // Not before whoever counts requests has counted the last one out.
+  setImmediate(() => {
+    if (!socket.writable) {
+      endDebt(debt);
+      return;
+    }
+    if (debt.waiting.length > 0 || debt.reading === 'over') holdReading(debt, socket);
+    else socket.resume();
+    next.begin();
+  });
+}
+
+/** Also of a connection that is about to end without having said so: what waits on it is not begun. */
+function nextOf(debt: Debt, socket: Socket): Waiting | undefined {
+  return socket.writable ? debt.waiting.shift() : undefined;
+}
+
+function endDebt(debt: Debt): void {
+  debt.owed = 'nothing';
+  debt.reading = 'over';
+  debt.waiting.length = 0;
 }
 
 /** Answers bytes that are no request, unless an earlier request on the connection is still owed its answer. */
@@ -93,7 +128,8 @@ export function refuseBytes(debt: Debt, socket: Duplex, malformed: () => Uint8Ar
   if (debt.reading === 'over') return;
   const { newest, waiting } = debt;
   const broken = newest?.complete() === 'incomplete' ? newest : null;
-  if (debt.owed === 'nothing' || (waiting.length === 0 && broken?.use() === 'collecting')) {
+  const isUnanswered = waiting.length === 0 && debt.reply?.state() === 'open';
+  if (debt.owed === 'nothing' || (isUnanswered && broken?.use() === 'collecting')) {
     endWith(socket, malformed());
     return;
   }
@@ -102,8 +138,8 @@ export function refuseBytes(debt: Debt, socket: Duplex, malformed: () => Uint8Ar
   // Only the last that came can be incomplete. One that waits never begins.
   if (waiting.length > 0) waiting.pop();
   // Of this body something may be at the backend: neither a 400 nor anything else could be true.
-  // One that nobody took may have its answer already, which must get out.
-  else if (broken.use() === 'untouched') broken.fail();
+  // One that was not passed on may have its answer already, which must get out.
+  else if (broken.use() !== 'streaming') broken.fail();
   else socket.destroy();
 }
 

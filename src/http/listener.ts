@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import type { RequestHead } from '../core/wire.ts';
-import { awaitTurn, createDebts, type Debt, refuseBytes, settleDebt } from './debts.ts';
+import { awaitTurn, createDebts, type Debt, holdReading, refuseBytes, settleDebt } from './debts.ts';
 import { createFront, divert, type FrontOptions } from './front.ts';
 import { describeListenError } from './listen-error.ts';
 import { NodeBody } from './node-body.ts';
@@ -146,6 +146,7 @@ function wire(server: Server, options: ListenerOptions, handler: ListenerHandler
     const { socket } = request;
     const reply = new NodeReply(request, response, options.bodyTimeoutMs);
     debt.owed = 'answer';
+    debt.reply = reply;
     reply.onClosed(() => settleDebt(debt, socket, reply.closes()));
     handler.handle({
       head: headOf(request),
@@ -164,7 +165,10 @@ function wire(server: Server, options: ListenerOptions, handler: ListenerHandler
     const { socket } = request;
     const debt = debts.of(socket);
     // Behind a request that was refused nobody knows where the next one begins.
-    if (debt.reading === 'over') return;
+    if (debt.reading === 'over' || !socket.writable) {
+      holdReading(debt, socket);
+      return;
+    }
     const body = new NodeBody(request, response, expects, options.bodyTimeoutMs);
     if (debt.owed === 'nothing') {
       debt.newest = body;
@@ -181,23 +185,31 @@ function wire(server: Server, options: ListenerOptions, handler: ListenerHandler
   server.on('checkExpectation', (request, response) => accept(request, response, 'nothing'));
   server.on('upgrade', (request, socket, firstBytes) => {
     socket.on('error', () => socket.destroy());
-    const debt = debts.of(socket);
+    // Not of what node hands over: while a body is still to come, that is another object.
+    const debt = debts.of(request.socket);
     if (debt.owed === 'answer') {
       debt.reading = 'over';
+      keepStallLimit(request.socket);
       return;
     }
-    debts.forget(socket);
+    debts.forget(request.socket);
     handler.upgrade(headOf(request), debt.peer, socket, firstBytes);
   });
-  server.on('connect', (_request, socket) => {
+  server.on('connect', (request, socket) => {
     socket.on('error', () => socket.destroy());
-    refuse(socket, 'method-not-supported', 'Onceward is not a forward proxy: CONNECT is not served.');
+    keepStallLimit(request.socket);
+    refuse(request.socket, 'method-not-supported', 'Onceward is not a forward proxy: CONNECT is not served.');
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
     else refuse(socket, ...malformedReason(error));
   });
   return debts.closeIdle;
+}
+
+/** node takes its own listeners off a socket before it hands it over, also while an answer is owed on it. */
+function keepStallLimit(socket: Socket): void {
+  socket.on('timeout', () => socket.destroy());
 }
 
 function malformedReason(error: NodeJS.ErrnoException): [MalformedReason, string] {

@@ -17,6 +17,7 @@ export class NodeReply implements Reply {
   #closedListeners: (() => void)[] = [];
   #state: 'open' | 'head-sent' | 'ended' | 'gone' = 'open';
   #goneListener: (() => void) | null = null;
+  #stall: 'free' | 'limited' = 'free';
 
   /** `stallMs`: a client that takes no byte of what waits for it for this long has its connection broken. */
   constructor(request: IncomingMessage, response: ServerResponse, stallMs: number) {
@@ -43,7 +44,8 @@ export class NodeReply implements Reply {
   informational(head: ResponseHead): void {
     // RFC 9110 section 15.2: never to an HTTP/1.0 client. 100 is ours to send, 101 ends HTTP.
     if (this.#state !== 'open' || head.status < 102 || this.#request.httpVersion !== '1.1') return;
-    const fields: Record<string, string | string[]> = {};
+    // Without a prototype: the names are the backend's.
+    const fields: Record<string, string | string[]> = Object.create(null);
     const rawHeaders = informationalHeaders(head.rawHeaders);
     for (let i = 0; i < rawHeaders.length; i += 2) {
       const name = rawHeaders[i] ?? '';
@@ -77,7 +79,7 @@ export class NodeReply implements Reply {
   write(chunk: Uint8Array): 'more' | 'wait' {
     if (this.#state !== 'head-sent') return 'more';
     if (this.#response.write(chunk)) return 'more';
-    this.#response.setTimeout(this.#stallMs);
+    this.#limitStall();
     return 'wait';
   }
 
@@ -90,8 +92,7 @@ export class NodeReply implements Reply {
     this.#state = 'ended';
     if (lastChunk === null || lastChunk.byteLength === 0) this.#response.end();
     else this.#response.end(lastChunk);
-    // What the kernel did not take at once waits for the client, and not for ever.
-    if (this.#request.socket.writableLength > 0) this.#response.setTimeout(this.#stallMs);
+    this.#limitLeaving();
     if (!this.#request.complete && expectsBody(this.#request)) this.#drainUpload();
   }
 
@@ -102,9 +103,23 @@ export class NodeReply implements Reply {
   }
 
   onDrain(listener: () => void): void {
-    this.#response.once('drain', () => {
-      this.#response.setTimeout(0);
-      listener();
+    // Of the socket: behind an upgrade node tells the response no more.
+    this.#request.socket.once('drain', listener);
+  }
+
+  /** What the kernel did not take at once waits for the client, and not for ever. */
+  #limitLeaving(): void {
+    if (this.#request.socket.writableLength > 0) this.#response.setTimeout(this.#stallMs);
+  }
+
+  /** Until the client has taken what waits: a backend that is silent afterwards is not its fault. */
+  #limitStall(): void {
+    if (this.#stall === 'limited') return;
+    this.#stall = 'limited';
+    this.#response.setTimeout(this.#stallMs);
+    this.#request.socket.once('drain', () => {
+      this.#stall = 'free';
+      if (this.#state === 'head-sent') this.#response.setTimeout(0);
     });
   }
 
@@ -148,6 +163,7 @@ export class NodeReply implements Reply {
       request.off('data', count);
       request.off('end', finish);
       this.#response.end();
+      this.#limitLeaving();
       if (!request.complete) this.#response.once('finish', () => request.socket.destroySoon());
     };
     const count = (chunk: Buffer): void => {

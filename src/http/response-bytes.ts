@@ -8,7 +8,7 @@ import { errors } from 'undici';
 
 /** Of the text behind the status; nobody sees it. */
 const REASON_BYTES_MAX = 1_024;
-/** Of all chunk extensions and trailers of a message: what is read and thrown away. */
+/** Of the extensions of one chunk, or of the trailers: what is read and thrown away. */
 const DISCARDED_BYTES_MAX = 16 * 1024;
 const SIZE_DIGITS_MAX = 13;
 
@@ -201,6 +201,7 @@ export class ResponseBytes {
         return this.#discard();
       case 'size-end':
         this.#state = this.#size === 0 ? 'trailer-start' : 'data';
+        this.#discarded = 0;
         return byte === LF ? null : 'a bare CR in a chunk line';
       case 'data-cr':
         this.#state = 'data-lf';

@@ -98,6 +98,22 @@ it('a response with a transfer coding that is not only chunked is refused, and i
   ]);
 });
 
+it('an informational answer keeps fields that are named as what every object has', async () => {
+  const upstream = await stage.scripted();
+  const names = ['constructor', 'toString', '__proto__'];
+  const head = ['HTTP/1.1 103 Early Hints', ...names.map((name) => `${name}: of the backend`)];
+  upstream.script('named', [says('ok', { kind: 'bytes', bytes: `${head.join('\r\n')}\r\n\r\n` })]);
+  const proxy = await stage.proxyTo(upstream.port);
+  const client = await stage.client(proxy);
+
+  client.send(keyedPost('/conf/named/x'));
+  const [first] = (await client.answer()).informational;
+
+  expect(first?.headers.map(([name, value]) => [name, value])).toEqual(
+    names.map((name) => [name, 'of the backend']),
+  );
+});
+
 it('an informational answer loses what belongs to its hop, its framing, and our own words', async () => {
   const upstream = await stage.scripted();
   const hints = [

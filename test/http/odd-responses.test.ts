@@ -85,6 +85,12 @@ const TAKEN: readonly (readonly [string, string, string])[] = [
     `${CHUNKED}0A;x="y"\r\n0123456789\r\n0\r\nX: a\r\n\r\n`,
     '0123456789',
   ],
+  // As much as 90 bytes for each byte of the body.
+  [
+    'many chunks with a signature each',
+    `${CHUNKED}${`1;sig=${'0f'.repeat(40)}\r\nx\r\n`.repeat(400)}0\r\n\r\n`,
+    'x'.repeat(400),
+  ],
 ];
 
 let made = 0;

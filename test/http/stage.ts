@@ -72,9 +72,9 @@ export function codeOf(body: Buffer): unknown {
 
 const CHUNK = Buffer.alloc(64 * 1024, 'b');
 
-/** Answers 200 with that many bytes, as fast as they are taken. */
-export function answerLarge(socket: Socket, bytes: number): void {
-  socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\n\r\n`);
+/** Answers 200 with that many bytes and a last word, as fast as they are taken. */
+export function answerLarge(socket: Socket, bytes: number, last = ''): void {
+  socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes + last.length}\r\n\r\n`);
   let left = bytes;
   const pump = (): void => {
     while (left > 0 && !socket.destroyed) {
@@ -85,6 +85,7 @@ export function answerLarge(socket: Socket, bytes: number): void {
         return;
       }
     }
+    socket.write(last);
   };
   pump();
 }
