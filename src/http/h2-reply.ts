@@ -20,6 +20,7 @@ export class H2Reply implements Reply {
   #closedListeners: (() => void)[] = [];
   #goneListener: (() => void) | null = null;
   #trailers: RawHeaders = [];
+  #stall: 'free' | 'limited' = 'free';
 
   constructor(stream: ServerHttp2Stream, options: H2ReplyOptions) {
     this.#stream = stream;
@@ -76,7 +77,7 @@ export class H2Reply implements Reply {
   write(chunk: Uint8Array): 'more' | 'wait' {
     if (this.#state !== 'head-sent' || this.#stream.writableEnded) return 'more';
     if (this.#stream.write(chunk)) return 'more';
-    this.#armStall();
+    this.#limitStall();
     return 'wait';
   }
 
@@ -91,7 +92,7 @@ export class H2Reply implements Reply {
     if (this.#stream.writableEnded) return;
     if (lastChunk === null || lastChunk.byteLength === 0) this.#stream.end();
     else this.#stream.end(lastChunk);
-    if (this.#stream.writableLength > 0) this.#armStall();
+    if (this.#stream.writableLength > 0) this.#stream.setTimeout(this.#options.stallMs);
   }
 
   destroy(): void {
@@ -102,10 +103,7 @@ export class H2Reply implements Reply {
   }
 
   onDrain(listener: () => void): void {
-    this.#stream.once('drain', () => {
-      this.#stream.setTimeout(0);
-      listener();
-    });
+    this.#stream.once('drain', listener);
   }
 
   onGone(listener: () => void): void {
@@ -150,8 +148,15 @@ export class H2Reply implements Reply {
     return this.#options.trailers === 'accepted' ? fieldsOf(this.#trailers) : {};
   }
 
-  #armStall(): void {
+  /** Until the client has taken what waits: a backend that is silent afterwards is not its fault. */
+  #limitStall(): void {
+    if (this.#stall === 'limited') return;
+    this.#stall = 'limited';
     this.#stream.setTimeout(this.#options.stallMs);
+    this.#stream.once('drain', () => {
+      this.#stall = 'free';
+      if (this.#state === 'head-sent') this.#stream.setTimeout(0);
+    });
   }
 
   #letGo(): void {

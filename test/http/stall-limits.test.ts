@@ -1,3 +1,4 @@
+import { connect as connectH2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { keyedPost, requestText } from './request-text.ts';
@@ -31,6 +32,17 @@ function readUntil(socket: Socket, text: string, pace: 'at-once' | 'slowly'): Pr
   });
 }
 
+/** Sends so much at once, pauses for longer than the limit, and says a last word. */
+function burstAndPause(): Promise<number> {
+  const bytes = 300_000;
+  return stage.sink((socket) => {
+    socket.once('data', () => {
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes + 6}\r\n\r\n${'a'.repeat(bytes)}`);
+      setTimeout(() => socket.write('second'), LIMIT_MS * 3);
+    });
+  });
+}
+
 async function clientOf(port: number): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');
   stage.atEnd(async () => socket.destroy());
@@ -43,19 +55,37 @@ it.each([
 ])(
   'a backend that pauses for longer, behind what its %s client has taken, is waited for',
   async (_what, text) => {
-    const burst = 300_000;
-    const port = await stage.sink((socket) => {
-      socket.once('data', () => {
-        socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${burst + 6}\r\n\r\n${'a'.repeat(burst)}`);
-        setTimeout(() => socket.write('second'), LIMIT_MS * 3);
-      });
-    });
+    const port = await burstAndPause();
     const proxy = await stage.proxyTo(port, LIMITED);
     const socket = await clientOf(proxy.port);
 
     socket.write(text);
 
     expect(await readUntil(socket, 'second', 'at-once')).toBe('read');
+  },
+);
+
+it.each(['unkeyed', 'keyed'] as const)(
+  'a backend that pauses for longer, behind what its %s client of HTTP/2 has taken, is waited for',
+  async (how) => {
+    const port = await burstAndPause();
+    const proxy = await stage.proxyTo(port, { top: `${LIMITED.top}\nhttp2: prior-knowledge` });
+    const session = connectH2(`http://127.0.0.1:${proxy.port}`);
+    stage.atEnd(async () => session.destroy());
+    session.on('error', () => undefined);
+
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/p',
+      ...(how === 'keyed' ? { 'idempotency-key': 'k1' } : {}),
+    });
+    stream.end('x');
+
+    expect(
+      Buffer.concat(await stream.toArray())
+        .toString()
+        .slice(-6),
+    ).toBe('second');
   },
 );
 
