@@ -27,7 +27,11 @@ export function readServerFacts(row: readonly unknown[]): ServerFacts {
   const [version, inRecovery, readOnly, ...settings] = row;
   const [synchronousCommit, synchronousStandbys, fsync, fullPageWrites, standbys] = settings;
   if (typeof version !== 'number' || typeof inRecovery !== 'boolean') {
-    throw new StoreUnavailable('error', 'postgres does not say what it is');
+    // Behind a pooler that hands statements to other connections the row may be that of another statement.
+    throw new StoreUnavailable(
+      'error',
+      'it does not say what it is, as behind a pooler in transaction or statement mode: let it pool by session',
+    );
   }
   return {
     version,
