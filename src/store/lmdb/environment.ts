@@ -137,11 +137,14 @@ async function createFiles(options: EnvironmentOptions): Promise<void> {
     linkSync(join(aside, DATA_FILE), join(options.path, DATA_FILE));
     syncDirectory(options.path);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if (!(error instanceof Error && 'code' in error && GOES_ON.has(error.code))) throw error;
   } finally {
     rmSync(aside, { recursive: true, force: true });
   }
 }
+
+/** Another process was first; or the file system has no links, and the driver makes the files as it opens. */
+const GOES_ON: ReadonlySet<unknown> = new Set(['EEXIST', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 function syncDirectory(path: string): void {
   const fd = openSync(path, 'r');
