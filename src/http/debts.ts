@@ -27,6 +27,8 @@ export type Debt = {
   /** The last request that came on it. */
   newest: NodeBody | null;
   readonly waiting: Waiting[];
+  /** The client takes nothing for now of what it is answered. */
+  taking: 'on' | 'stalled';
   /** Nothing more is read from it: closed once the answers that are owed have gone out. */
   reading: 'on' | 'over';
   /** Who is at the other end: the same for all its requests. */
@@ -51,6 +53,7 @@ export function createDebts(peerOf: (socket: Duplex) => Peer): Debts {
         reply: null,
         newest: null,
         waiting: [],
+        taking: 'on',
         reading: 'on',
         peer: peerOf(socket),
       };
@@ -80,22 +83,32 @@ export function awaitTurn(debt: Debt, socket: Socket, request: Waiting): void {
   holdReading(debt, socket);
 }
 
-/** Stops reading behind what waits: all of it is held in memory, and counted by no bound. */
+/**
+ * Stops reading behind what waits: all of it is held in memory, and counted by no bound. Also while a client takes
+ * nothing: what it sends would begin the time anew that it is given.
+ */
 export function holdReading(debt: Debt, socket: Socket): void {
   // After the parser's turn: node resumes the socket at the end of every message.
   process.nextTick(() => {
-    const isOver = debt.reading === 'over' && debt.newest?.complete() !== 'incomplete';
-    if (isOver || debt.waiting.length > 0) socket.pause();
+    const isOver = debt.reading === 'over' || debt.taking === 'stalled';
+    if ((isOver && debt.newest?.complete() !== 'incomplete') || debt.waiting.length > 0) socket.pause();
   });
+}
+
+export function letRead(debt: Debt, socket: Socket): void {
+  if (debt.waiting.length === 0 && debt.reading === 'on' && debt.taking === 'on') socket.resume();
 }
 
 /** An answer has left, or its connection has. `closes`: it was the last, and nothing behind its request is taken. */
 export function settleDebt(debt: Debt, socket: Socket, closes: 'yes' | 'no'): void {
+  const wasStalled = debt.taking === 'stalled';
+  debt.taking = 'on';
   const next = closes === 'yes' ? undefined : nextOf(debt, socket);
   if (next === undefined) {
     debt.owed = 'nothing';
     if (closes === 'yes' || !socket.writable) endDebt(debt);
     if (debt.reading === 'over') socket.destroySoon();
+    else if (wasStalled) letRead(debt, socket);
     return;
   }
   // Of the answer that has left: its client read it late.
@@ -106,8 +119,8 @@ export function settleDebt(debt: Debt, socket: Socket, closes: 'yes' | 'no'): vo
       endDebt(debt);
       return;
     }
-    if (debt.waiting.length > 0 || debt.reading === 'over') holdReading(debt, socket);
-    else socket.resume();
+    letRead(debt, socket);
+    holdReading(debt, socket);
     next.begin();
   });
 }

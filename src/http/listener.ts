@@ -144,7 +144,7 @@ function wire(server: Server, options: ListenerOptions, handler: ListenerHandler
   const debts = createDebts(peerOf);
   const begin = (debt: Debt, request: IncomingMessage, response: ServerResponse, body: NodeBody): void => {
     const { socket } = request;
-    const reply = new NodeReply(request, response, options.bodyTimeoutMs);
+    const reply = new NodeReply(request, response, options.bodyTimeoutMs, debt);
     debt.owed = 'answer';
     debt.reply = reply;
     reply.onClosed(() => settleDebt(debt, socket, reply.closes()));

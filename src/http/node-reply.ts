@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { informationalHeaders } from '../core/headers.ts';
 import type { ResponseHead } from '../core/wire.ts';
+import { type Debt, holdReading, letRead } from './debts.ts';
 import type { Reply } from './seam.ts';
 
 /** An upload that nobody reads is drained this far before its connection is closed. */
@@ -12,15 +13,16 @@ export class NodeReply implements Reply {
   readonly #response: ServerResponse;
   readonly #request: IncomingMessage;
   readonly #stallMs: number;
+  readonly #debt: Debt;
   #closed: 'no' | 'yes' = 'no';
   #closes: 'yes' | 'no' = 'no';
   #closedListeners: (() => void)[] = [];
   #state: 'open' | 'head-sent' | 'ended' | 'gone' = 'open';
   #goneListener: (() => void) | null = null;
-  #stall: 'free' | 'limited' = 'free';
 
   /** `stallMs`: a client that takes no byte of what waits for it for this long has its connection broken. */
-  constructor(request: IncomingMessage, response: ServerResponse, stallMs: number) {
+  constructor(request: IncomingMessage, response: ServerResponse, stallMs: number, debt: Debt) {
+    this.#debt = debt;
     this.#request = request;
     this.#stallMs = stallMs;
     this.#response = response;
@@ -109,18 +111,25 @@ export class NodeReply implements Reply {
 
   /** What the kernel did not take at once waits for the client, and not for ever. */
   #limitLeaving(): void {
-    if (this.#request.socket.writableLength > 0) this.#response.setTimeout(this.#stallMs);
+    if (this.#request.socket.writableLength > 0) this.#setLimit();
   }
 
   /** Until the client has taken what waits: a backend that is silent afterwards is not its fault. */
   #limitStall(): void {
-    if (this.#stall === 'limited') return;
-    this.#stall = 'limited';
-    this.#response.setTimeout(this.#stallMs);
+    if (this.#debt.taking === 'stalled') return;
+    this.#setLimit();
     this.#request.socket.once('drain', () => {
-      this.#stall = 'free';
-      if (this.#state === 'head-sent') this.#response.setTimeout(0);
+      this.#debt.taking = 'on';
+      if (this.#state !== 'head-sent') return;
+      this.#response.setTimeout(0);
+      letRead(this.#debt, this.#request.socket);
     });
+  }
+
+  #setLimit(): void {
+    this.#debt.taking = 'stalled';
+    this.#response.setTimeout(this.#stallMs);
+    holdReading(this.#debt, this.#request.socket);
   }
 
   onGone(listener: () => void): void {

@@ -153,3 +153,23 @@ it.each([
 
   expect(line).toMatchObject({ outcome: 'bypassed' });
 });
+
+it('a client that takes nothing is let go, though it goes on sending', async () => {
+  const gone = Promise.withResolvers<void>();
+  const port = await stage.sink((socket) => {
+    socket.once('data', () => answerLarge(socket, LARGE_BYTES * 4));
+    socket.once('close', () => gone.resolve());
+  });
+  const proxy = await stage.proxyTo(port, LIMITED);
+  const socket = await clientOf(proxy.port);
+  socket.on('error', () => undefined);
+  socket.pause();
+
+  socket.write(requestText('GET', '/large'));
+  // Empty lines, which may stand before a request.
+  const sending = setInterval(() => socket.write('\r\n'), LIMIT_MS / 6);
+  stage.atEnd(async () => clearInterval(sending));
+
+  await gone.promise;
+  expect(await proxy.ended(1)).toMatchObject([{ outcome: 'bypassed' }]);
+});
