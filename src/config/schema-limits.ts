@@ -58,7 +58,9 @@ export const limitsSchema = section({
     .describe('How long a client may take to send the head of a request.'),
   bodyTimeout: duration('100ms')
     .prefault(D.limits.bodyTimeout)
-    .describe('How long a client may be silent between two bytes of a request body.'),
+    .describe(
+      'How long a client may be silent between two bytes of a request body, of which a keyed one may take ten times as long in all; and how long it may take nothing of an answer that waits for it, before its connection is broken.',
+    ),
   idleTimeout: duration('100ms')
     .prefault(D.limits.idleTimeout)
     .describe(
