@@ -72,8 +72,7 @@ export function originOf(
 
 /** Some proxies write the port of the client too, an IPv6 address then in brackets. */
 function withoutPort(hop: string): string {
-  const colon = hop.indexOf(':');
-  if (hop.startsWith('[')) return /^\[([^\]]*)\](?::[0-9]{1,5})?$/.exec(hop)?.[1] ?? hop;
-  const isIpv4 = colon > 0 && hop.indexOf(':', colon + 1) < 0 && hop.lastIndexOf('.', colon) > 0;
-  return isIpv4 && /^[0-9]{1,5}$/.test(hop.slice(colon + 1)) ? hop.slice(0, colon) : hop;
+  const [, inBrackets, ipv4] =
+    /^(?:\[([^\]]*)\]|((?:[0-9]{1,3}\.){3}[0-9]{1,3}))(?::[0-9]{1,5})?$/.exec(hop) ?? [];
+  return inBrackets ?? ipv4 ?? hop;
 }

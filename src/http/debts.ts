@@ -103,10 +103,11 @@ export function letRead(debt: Debt, socket: Socket): void {
 export function settleDebt(debt: Debt, socket: Socket, closes: 'yes' | 'no'): void {
   const wasStalled = debt.taking === 'stalled';
   debt.taking = 'on';
-  const next = closes === 'yes' ? undefined : nextOf(debt, socket);
+  // Also of a connection that is about to end without having said so: what waits on it is not begun.
+  if (closes === 'yes' || !socket.writable) endDebt(debt);
+  const next = debt.waiting.shift();
   if (next === undefined) {
     debt.owed = 'nothing';
-    if (closes === 'yes' || !socket.writable) endDebt(debt);
     if (debt.reading === 'over') socket.destroySoon();
     else if (wasStalled) letRead(debt, socket);
     return;
@@ -123,11 +124,6 @@ export function settleDebt(debt: Debt, socket: Socket, closes: 'yes' | 'no'): vo
     holdReading(debt, socket);
     next.begin();
   });
-}
-
-/** Also of a connection that is about to end without having said so: what waits on it is not begun. */
-function nextOf(debt: Debt, socket: Socket): Waiting | undefined {
-  return socket.writable ? debt.waiting.shift() : undefined;
 }
 
 function endDebt(debt: Debt): void {

@@ -1,6 +1,7 @@
 import { constants, type ServerHttp2Stream, type ServerStreamResponseOptions } from 'node:http2';
 import { informationalHeaders } from '../core/headers.ts';
 import type { RawHeaders, ResponseHead } from '../core/wire.ts';
+import { fieldRecord } from './field-record.ts';
 import { CONNECTION_FIELDS } from './h2-fields.ts';
 import type { Reply } from './seam.ts';
 
@@ -49,7 +50,7 @@ export class H2Reply implements Reply {
   informational(head: ResponseHead): void {
     // 100 is ours to send; there is no 101 in HTTP/2 (RFC 9113 section 8.6).
     if (this.#state !== 'open' || head.status < 102) return;
-    const fields = fieldsOf(informationalHeaders(head.rawHeaders));
+    const fields = fieldRecord(addLines<string>([], informationalHeaders(head.rawHeaders)));
     this.#submit(() => this.#stream.additionalHeaders({ ...fields, ':status': head.status }));
   }
 
@@ -117,12 +118,7 @@ export class H2Reply implements Reply {
   }
 
   #respond(head: ResponseHead, end: 'whole' | 'body-follows'): void {
-    const lines: (string | number)[] = [':status', head.status];
-    const { rawHeaders } = head;
-    for (let i = 0; i < rawHeaders.length; i += 2) {
-      const lower = (rawHeaders[i] ?? '').toLowerCase();
-      if (!CONNECTION_FIELDS.has(lower)) lines.push(lower, rawHeaders[i + 1] ?? '');
-    }
+    const lines = addLines<string | number>([':status', head.status], head.rawHeaders);
     const options: ServerStreamResponseOptions & { readonly sendDate: false } = {
       endStream: end === 'whole',
       // Date is part of what is stored and replayed; a field added here would differ between the two.
@@ -145,7 +141,7 @@ export class H2Reply implements Reply {
   }
 
   #wanted(): Record<string, string | string[]> {
-    return this.#options.trailers === 'accepted' ? fieldsOf(this.#trailers) : {};
+    return this.#options.trailers === 'accepted' ? fieldRecord(addLines<string>([], this.#trailers)) : {};
   }
 
   /** Until the client has taken what waits: a backend that is silent afterwards is not its fault. */
@@ -171,15 +167,11 @@ export class H2Reply implements Reply {
   }
 }
 
-/** Repeated fields become lists, in their order. */
-function fieldsOf(rawHeaders: RawHeaders): Record<string, string | string[]> {
-  const fields: Record<string, string | string[]> = Object.create(null);
+/** Puts to the list, in lower case, all but the fields of a connection. */
+function addLines<Line>(lines: (Line | string)[], rawHeaders: RawHeaders): (Line | string)[] {
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = (rawHeaders[i] ?? '').toLowerCase();
-    const value = rawHeaders[i + 1] ?? '';
-    const before = fields[name];
-    if (CONNECTION_FIELDS.has(name)) continue;
-    fields[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
+    const lower = (rawHeaders[i] ?? '').toLowerCase();
+    if (!CONNECTION_FIELDS.has(lower)) lines.push(lower, rawHeaders[i + 1] ?? '');
   }
-  return fields;
+  return lines;
 }

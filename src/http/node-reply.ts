@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { informationalHeaders } from '../core/headers.ts';
 import type { ResponseHead } from '../core/wire.ts';
 import { type Debt, holdReading, letRead } from './debts.ts';
+import { fieldRecord } from './field-record.ts';
 import type { Reply } from './seam.ts';
 
 /** An upload that nobody reads is drained this far before its connection is closed. */
@@ -46,16 +47,7 @@ export class NodeReply implements Reply {
   informational(head: ResponseHead): void {
     // RFC 9110 section 15.2: never to an HTTP/1.0 client. 100 is ours to send, 101 ends HTTP.
     if (this.#state !== 'open' || head.status < 102 || this.#request.httpVersion !== '1.1') return;
-    // Without a prototype: the names are the backend's.
-    const fields: Record<string, string | string[]> = Object.create(null);
-    const rawHeaders = informationalHeaders(head.rawHeaders);
-    for (let i = 0; i < rawHeaders.length; i += 2) {
-      const name = rawHeaders[i] ?? '';
-      const value = rawHeaders[i + 1] ?? '';
-      const before = fields[name];
-      fields[name] = before === undefined ? value : [...(Array.isArray(before) ? before : [before]), value];
-    }
-    this.#response.writeInformation(head.status, fields);
+    this.#response.writeInformation(head.status, fieldRecord(informationalHeaders(head.rawHeaders)));
   }
 
   send(head: ResponseHead, body: Uint8Array | null): void {

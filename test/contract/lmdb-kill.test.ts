@@ -1,40 +1,19 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/contract.ts';
-import { openLmdbStore } from '../../src/store/lmdb/lmdb-store.ts';
 import { systemClock } from '../../src/store/lmdb/system-clock.ts';
 import { listAll, requestOf, responseOf } from './harness.ts';
 import { killWorkers, type Line, startWorker } from './lmdb-processes.ts';
+import { cleanUp, newDirectory, openAt } from './lmdb-support.ts';
 
 const SEED = Number(process.env.ONCEWARD_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
-const directories: string[] = [];
-const stores: Store[] = [];
-
 afterEach(async () => {
   killWorkers();
-  for (const store of stores.splice(0)) await store.close();
-  for (const path of directories.splice(0)) rmSync(path, { recursive: true, force: true });
+  await cleanUp();
 });
 
-function newDirectory(): string {
-  const path = mkdtempSync(join(tmpdir(), 'onceward-kill-'));
-  directories.push(path);
-  return path;
-}
-
-async function openHere(path: string): Promise<Store> {
-  const store = await openLmdbStore({
-    path,
-    durability: 'fsync',
-    bytesMax: 1024 * 1024 * 1024,
-    clock: systemClock(),
-  });
-  stores.push(store);
-  return store;
-}
+const openHere = (path: string): Promise<Store> =>
+  openAt(path, systemClock(), { durability: 'fsync', bytesMax: 1024 * 1024 * 1024 });
 
 /** Reproducible numbers below 1. */
 function numbers(seed: number): () => number {
@@ -89,14 +68,9 @@ describe.each(['commit', 'fsync'] as const)('processes killed while they write (
     worker.child.kill('SIGKILL');
     await worker.ended;
     const later = systemClock();
-    const store = await openLmdbStore({
-      path,
-      durability,
-      bytesMax: 1024 * 1024 * 1024,
-      // Three leases of a minute on.
-      clock: { ...later, monotonicMs: () => later.monotonicMs() + 180_000 },
-    });
-    stores.push(store);
+    // Three leases of a minute on.
+    const clock = { ...later, monotonicMs: () => later.monotonicMs() + 180_000 };
+    const store = await openAt(path, clock, { durability, bytesMax: 1024 * 1024 * 1024 });
 
     const kinds = new Set<string>();
     for (const { key } of worker.lines) kinds.add((await store.claim(key, requestOf(1000))).kind);

@@ -49,6 +49,20 @@ async function clientOf(port: number): Promise<Socket> {
   return socket;
 }
 
+/** A client that reads nothing of an answer that no kernel holds; `gone`: the backend is let go. */
+async function takesNothing() {
+  const gone = Promise.withResolvers<void>();
+  const port = await stage.sink((socket) => {
+    socket.once('data', () => answerLarge(socket, LARGE_BYTES * 4));
+    socket.once('close', () => gone.resolve());
+  });
+  const proxy = await stage.proxyTo(port, LIMITED);
+  const socket = await clientOf(proxy.port);
+  socket.on('error', () => undefined);
+  socket.pause();
+  return { gone: gone.promise, proxy, socket };
+}
+
 it.each([
   ['unkeyed', requestText('POST', '/p', [], 'x')],
   ['keyed', keyedPost('/p')],
@@ -137,39 +151,23 @@ it.each([
   ],
   ['nothing', ''],
 ])('a client that takes nothing is let go, with %s behind its request', async (_what, behind) => {
-  const gone = Promise.withResolvers<void>();
-  const port = await stage.sink((socket) => {
-    socket.once('data', () => answerLarge(socket, LARGE_BYTES * 4));
-    socket.once('close', () => gone.resolve());
-  });
-  const proxy = await stage.proxyTo(port, LIMITED);
-  const socket = await clientOf(proxy.port);
-  socket.on('error', () => undefined);
-  socket.pause();
+  const { gone, proxy, socket } = await takesNothing();
 
   socket.write(requestText('GET', '/large') + behind);
-  await gone.promise;
+  await gone;
   const [line] = await proxy.ended(1);
 
   expect(line).toMatchObject({ outcome: 'bypassed' });
 });
 
 it('a client that takes nothing is let go, though it goes on sending', async () => {
-  const gone = Promise.withResolvers<void>();
-  const port = await stage.sink((socket) => {
-    socket.once('data', () => answerLarge(socket, LARGE_BYTES * 4));
-    socket.once('close', () => gone.resolve());
-  });
-  const proxy = await stage.proxyTo(port, LIMITED);
-  const socket = await clientOf(proxy.port);
-  socket.on('error', () => undefined);
-  socket.pause();
+  const { gone, proxy, socket } = await takesNothing();
 
   socket.write(requestText('GET', '/large'));
   // Empty lines, which may stand before a request.
   const sending = setInterval(() => socket.write('\r\n'), LIMIT_MS / 6);
   stage.atEnd(async () => clearInterval(sending));
 
-  await gone.promise;
+  await gone;
   expect(await proxy.ended(1)).toMatchObject([{ outcome: 'bypassed' }]);
 });

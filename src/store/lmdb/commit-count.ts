@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RootDatabase } from 'lmdb';
+import { LOCK_FILE } from './files.ts';
 
 /**
  * The count of commits that processes share in the lock file. LMDB's master3 line sets it whenever an environment is
@@ -15,8 +16,6 @@ export type Beginning = 'newest' | 'behind';
 export type CommitCount = {
   /** To be asked within a write transaction: its lock is what keeps others from writing. */
   look(): Beginning;
-  /** How often it was behind. */
-  mended(): number;
   /** After the environment: closing any descriptor of the lock file gives up the locks of the process on it. */
   close(): void;
 };
@@ -35,12 +34,11 @@ type Driver = {
 /** Throws Error where the driver or its lock file is not what this knows. */
 export function openCommitCount(root: RootDatabase<Buffer, string>, path: string): CommitCount {
   const driver = driverOf(root);
-  const file = join(path, 'lock.mdb');
+  const file = join(path, LOCK_FILE);
   const lock = openSync(file, 'r+');
   const bytes = Buffer.alloc(16);
   if (readSync(lock, bytes, 0, 16, 0) !== 16 || bytes.readUInt32LE(0) !== LOCK_MAGIC)
     throw new Error(`${file} is none that this program knows`);
-  let mended = 0;
   return {
     look() {
       const begins = driver.getWriteTxnId() - 1;
@@ -48,10 +46,8 @@ export function openCommitCount(root: RootDatabase<Buffer, string>, path: string
       if (begins === newest) return 'newest';
       bytes.writeBigUInt64LE(BigInt(newest), COUNT_AT);
       writeSync(lock, bytes, COUNT_AT, 8, COUNT_AT);
-      mended += 1;
       return 'behind';
     },
-    mended: () => mended,
     close: () => closeSync(lock),
   };
 }

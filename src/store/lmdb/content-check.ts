@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { cellKeyFits } from '../cell-codec.ts';
 import type { MachineClock } from './clock.ts';
+import { DATA_FILE } from './files.ts';
 import { type ContentChecks, checkPages } from './page-check.ts';
 
 /**
@@ -26,7 +27,7 @@ export function checkContent(
   { path, clock, warn = () => undefined }: ContentCheckOptions,
   checkFormat: (version: string) => void,
 ): void {
-  const file = join(path, 'data.mdb');
+  const file = join(path, DATA_FILE);
   if (!existsSync(file)) return;
   const outcome = checkPages(file, {
     createChecks: () => createChecks(checkFormat),

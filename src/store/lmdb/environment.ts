@@ -1,13 +1,10 @@
 import {
   accessSync,
-  closeSync,
   constants,
   existsSync,
-  fsyncSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
-  openSync,
   rmSync,
   statSync,
   truncateSync,
@@ -19,6 +16,7 @@ import { baseForBoot, type ClockBase, type MachineClock } from './clock.ts';
 import { type CommitCount, openCommitCount } from './commit-count.ts';
 import { checkContent } from './content-check.ts';
 import { checkFiles } from './file-check.ts';
+import { DATA_FILE, syncDirectory } from './files.ts';
 import { decodeBase, encodeBase, readToken } from './meta-values.ts';
 
 /** What the environment holds; every process of the machine that opens it shares it. */
@@ -48,7 +46,6 @@ export type EnvironmentOptions = {
   readonly warn?: (message: string) => void;
 };
 
-const DATA_FILE = 'data.mdb';
 const FORMAT_VERSION = 1;
 const FORMAT_KEY = 'format';
 const CLOCK_KEY = 'clock';
@@ -135,7 +132,7 @@ async function createFiles(options: EnvironmentOptions): Promise<void> {
     openTrees(root);
     await root.close();
     linkSync(join(aside, DATA_FILE), join(options.path, DATA_FILE));
-    syncDirectory(options.path);
+    await syncDirectory(options.path);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && GOES_ON.has(error.code))) throw error;
   } finally {
@@ -145,15 +142,6 @@ async function createFiles(options: EnvironmentOptions): Promise<void> {
 
 /** Another process was first; or the file system has no links, and the driver makes the files as it opens. */
 const GOES_ON: ReadonlySet<unknown> = new Set(['EEXIST', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
-
-function syncDirectory(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
 
 /** Waits for what is under way. An orderly end leaves synced files, whatever the durability. */
 export async function closeEnvironment(

@@ -1,5 +1,6 @@
 import { accessSync, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import { DATA_FILE, LOCK_FILE } from './files.ts';
 
 /**
  * Looks at the files before the driver does: at files that it cannot open it crashes the process instead of failing.
@@ -15,8 +16,8 @@ const PAGE_BYTES_MAX = 65_536;
 
 /** Throws Error with what is wrong. Files that do not exist yet are well. */
 export function checkFiles(path: string): void {
-  checkAccess(join(path, 'lock.mdb'));
-  const file = join(path, 'data.mdb');
+  checkAccess(join(path, LOCK_FILE));
+  const file = join(path, DATA_FILE);
   if (checkAccess(file) === 'absent') return;
   const fd = openSync(file, 'r');
   try {

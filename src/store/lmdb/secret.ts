@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { access, type FileHandle, link, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
+import { access, link, mkdir, open, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DATA_FILE, syncDirectory } from './files.ts';
 
 export const SECRET_FILE = 'hmac-secret';
 /** The public id of the configured secret under which records are made; absent while they have the store's own. */
 export const SECRET_ID_FILE = 'hmac-secret-id';
-/** LMDB's own name. */
-const DATA_FILE = 'data.mdb';
 const SECRET_BYTES = 32;
 
 /**
@@ -128,16 +127,6 @@ async function write(file: string, content: string | Uint8Array): Promise<void> 
   const handle = await open(file, 'wx', 0o600);
   try {
     await handle.writeFile(content);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** The name must be as durable as the bytes. */
-async function syncDirectory(path: string): Promise<void> {
-  const handle: FileHandle = await open(path, 'r');
-  try {
     await handle.sync();
   } finally {
     await handle.close();
